@@ -1,0 +1,1 @@
+"""What the applications share: settings, errors, work, messages, jobs, and the middleware of each interface."""

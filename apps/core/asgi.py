@@ -1,0 +1,156 @@
+"""The middleware of every ASGI application, written to the interface alone (ASGI 3)."""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from core import logs, metrics, stopping
+from core.forwarded import Trust, id_of
+from core.replica import Replica
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+
+
+class Middleware:
+    """Applies the edge's headers; adds X-Served-By and X-Request-ID; measures; answers /metrics.
+
+    A HEAD reaches the application as a GET with scope["ponte.head"]; its body is not sent.
+    """
+
+    def __init__(self, app: App, replica: Replica) -> None:
+        self.app = app
+        self.replica = replica
+        self.trust = Trust(replica.settings.forwarded_allow_ips)
+        self.watching = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.watching:
+            # The first scope, be it lifespan or a request: by then the server has set its own handler.
+            self.watching = True
+            stopping.watch()
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        request = Request(scope, send, self.replica)
+        request.apply(self.trust)
+        app = metrics_page if request.path == "/metrics" and scope["type"] == "http" else self.app
+        try:
+            await app(request.scope, receive, request.send)
+        finally:
+            request.done()
+
+
+class Request:
+    def __init__(self, scope: Scope, send: Send, replica: Replica) -> None:
+        self.scope = dict(scope)
+        self.server_send = send
+        self.replica = replica
+        self.started = time.perf_counter()
+        self.status = 500
+        self.method = scope.get("method", "GET")
+        self.path = scope["path"]
+
+    def apply(self, trust: Trust) -> None:
+        scope = self.scope
+        headers = first_values(scope)
+        forwarded = trust.read((scope.get("client") or ("",))[0], headers.get)
+        prefix = forwarded.prefix
+        scope["root_path"] = prefix
+        scope["path"] = prefix + self.path
+        scope["raw_path"] = prefix.encode() + scope.get("raw_path", self.path.encode())
+        if forwarded.client:
+            scope["client"] = (forwarded.client, 0)
+        if forwarded.scheme:
+            scope["scheme"] = forwarded.scheme if scope["type"] == "http" else WS_SCHEMES.get(forwarded.scheme, "ws")
+        if forwarded.host:
+            others = [pair for pair in scope["headers"] if pair[0] != b"host"]
+            scope["headers"] = [(b"host", forwarded.host.encode("latin-1")), *others]
+        scope["ponte.head"] = self.method == "HEAD"
+        if scope["ponte.head"]:
+            scope["method"] = "GET"
+        self.id = id_of(forwarded)
+        logs.request_id.set(self.id)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in ANSWERS:
+            self.status = message.get("status", 101)
+            own = [(b"x-served-by", self.replica.served_by.encode()), (b"x-request-id", self.id.encode())]
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        elif message["type"] == "http.response.body" and self.scope["ponte.head"]:
+            message = {**message, "body": b""}
+        await self.server_send(message)
+
+    def done(self) -> None:
+        seconds = time.perf_counter() - self.started
+        if self.scope["type"] == "http":
+            metrics.observe(self.method, self.path, str(self.status), seconds)
+        if self.replica.settings.access_log:
+            path = self.scope["path"]
+            fields = {"method": self.method, "path": path, "status": self.status, "seconds": round(seconds, 6)}
+            logs.access.info("%s %s %s", self.method, path, self.status, extra={"fields": fields})
+
+
+WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def first_values(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+
+
+def header(scope: Scope, name: str) -> str | None:
+    return first_values(scope).get(name)
+
+
+def request_headers(scope: Scope) -> dict[str, str]:
+    """Headers of a request, names in lower case, repeats joined."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def http_scheme(scope: Scope) -> str:
+    return HTTP_SCHEMES.get(scope["scheme"], scope["scheme"])
+
+
+def seen(scope: Scope) -> dict[str, Any]:
+    """The request as the application sees it: the answer of GET /headers."""
+    headers = request_headers(scope)
+    return {
+        "method": "HEAD" if scope["ponte.head"] else scope["method"],
+        "path": scope["path"],
+        "root_path": scope["root_path"],
+        "scheme": scope["scheme"],
+        "host": headers.get("host", ""),
+        "client": (scope.get("client") or ("",))[0],
+        "headers": headers,
+    }
+
+
+async def answer(send: Send, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
+    pairs = {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def metrics_page(scope: Scope, receive: Receive, send: Send) -> None:
+    await answer(send, 200, metrics.CONTENT_TYPE, metrics.page(), {})
+
+
+async def stream(send: Send, content_type: str, parts: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
+    pairs = {"Content-Type": content_type, **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": raw})
+    async with aclosing(parts):
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,1 @@
+"""The Django project: one set of views for both interfaces."""

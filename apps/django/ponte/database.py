@@ -1,0 +1,37 @@
+"""Operations on Django's own connections, which come from Django's own pool."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from core import database
+from core.messages import Operation
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection, transaction
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Gives the connection back to the pool at the end; a database that does not answer is a 503."""
+    try:
+        yield
+    except (OperationalError, ImproperlyConfigured) as error:
+        raise database.unavailable(error) from error
+    finally:
+        connection.close()
+
+
+class DjangoDatabase:
+    """Runs operations under WSGI, and from any thread."""
+
+    def run(self, operation: Operation) -> Any:
+        with connected(), transaction.atomic(), connection.cursor() as cursor:
+            return database.run(cursor, operation)
+
+
+class AsyncDjangoDatabase:
+    """The same under ASGI: Django's connections are of threads, so each operation runs in one."""
+
+    async def run(self, operation: Operation) -> Any:
+        return await sync_to_async(DjangoDatabase().run, thread_sensitive=False)(operation)

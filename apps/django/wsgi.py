@@ -1,0 +1,15 @@
+"""The application in Django, over WSGI."""
+
+import os
+
+os.environ["DJANGO_SERVICE"] = "django"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ponte.settings")
+
+from core.wsgi import Middleware  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+django = get_wsgi_application()
+
+from ponte.settings import replica  # noqa: E402
+
+app = Middleware(django, replica)

@@ -1,0 +1,108 @@
+"""`python -m serve SERVICE`: read the environment, choose workers, print the command, become it."""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+from core.settings import SERVICES, Invalid, Settings
+
+from serve import cgroup, workers
+from serve.servers import DEFAULTS, SERVERS, Launch, Server
+
+APPS = Path(__file__).resolve().parent.parent
+SHARED_MEMORY = "/dev/shm"
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    if options.table:
+        return print(json.dumps(table()))
+    try:
+        launch, server, reason = plan(options)
+        if options.check:
+            return print(shlex.join(server.command(launch)))
+        start(launch, server, reason)
+    except Invalid as error:
+        stop(str(error))
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="serve", description="Start the server of one replica.")
+    parser.add_argument("service", nargs="?", default="", help=", ".join(SERVICES))
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: the service's own)")
+    parser.add_argument("--check", action="store_true", help="print the command and do not run it")
+    parser.add_argument("--table", action="store_true", help="print services and servers as JSON")
+    return parser.parse_args(words)
+
+
+def table() -> dict[str, object]:
+    services = {name: dataclasses.asdict(about) | {"default": DEFAULTS[about.interface]} for name, about in SERVICES.items()}
+    servers = {name: {"interface": server.interface, "per_cpu": server.per_cpu} for name, server in SERVERS.items()}
+    return {"services": services, "servers": servers}
+
+
+def plan(options: argparse.Namespace) -> tuple[Launch, Server, str]:
+    settings = Settings.from_env(os.environ, options.service)
+    name = settings.server or DEFAULTS[settings.about.interface]
+    server = choose(name, settings)
+    settings = dataclasses.replace(settings, server=name)
+    number, reason = workers.choose(settings.web_concurrency, server.per_cpu, cgroup.read())
+    shared_memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+    return Launch(settings, options.host, options.port or settings.about.port, number, shared_memory), server, reason
+
+
+def choose(name: str, settings: Settings) -> Server:
+    fitting = [key for key, server in SERVERS.items() if server.interface == settings.about.interface]
+    if name not in SERVERS:
+        raise Invalid(f"SERVER={name!r} is unknown; choose from {', '.join(fitting)}")
+    if name not in fitting:
+        interface = settings.about.interface.upper()
+        raise Invalid(f"SERVER={name!r} does not serve {interface}, which {settings.service} is; choose from {', '.join(fitting)}")
+    return SERVERS[name]
+
+
+def start(launch: Launch, server: Server, reason: str) -> None:
+    settings = launch.settings
+    if importlib.util.find_spec(server.module) is None:
+        raise Invalid(f"{server.module} is not installed; install apps/requirements.txt")
+    for name in ("database_url", "secret_key"):
+        if not getattr(settings, name):
+            raise Invalid(f"{name.upper()} is not set: set {name.upper()} or {name.upper()}_FILE")
+    command = server.command(launch)
+    print(f"serve: {settings.service}/{settings.replica}: {reason}", f"serve: {shlex.join(command)}", sep="\n", flush=True)
+    os.execvpe(command[0], command, environment(settings))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    paths = [str(APPS), str(APPS / settings.about.folder)]
+    own = {"SERVICE": settings.service, "SERVER": settings.server or "", "REPLICA": settings.replica}
+    own |= {"PYTHONPATH": os.pathsep.join(paths), "PROMETHEUS_MULTIPROC_DIR": metrics_folder()}
+    return {**os.environ, **own}
+
+
+def metrics_folder() -> str:
+    """An empty folder for the counters of the workers, in memory where that is possible."""
+    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not given:
+        return tempfile.mkdtemp(prefix="ponte-metrics-", dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None)
+    Path(given).mkdir(parents=True, exist_ok=True)
+    for counters in Path(given).glob("*.db"):
+        counters.unlink()
+    return given
+
+
+def stop(sentence: str) -> NoReturn:
+    print(f"serve: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

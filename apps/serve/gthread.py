@@ -1,0 +1,44 @@
+"""Gunicorn's threaded worker, stopping without losing a request.
+
+The stock worker keeps the listening socket open until its last request is done: connections still succeed,
+wait, and are reset at the end (gunicorn#922, #3397). This one serves what is queued, then closes the socket,
+so that a proxy is refused at once and takes another replica.
+
+It also reads more of a body that the application left unread. The stock worker gives up after 64 KiB and closes
+a connection that it has just called kept-alive; a proxy that had sent the body whole would use it again.
+"""
+
+import time
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+DRAIN_SECONDS = 5
+# More than the socket buffers between a proxy and a worker hold: beyond that the proxy has not sent the body whole.
+DRAIN_BYTES = 16 * 1024 * 1024
+
+
+class DrainingWorker(ThreadWorker):
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        deadline = time.monotonic() + DRAIN_SECONDS
+        return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=DRAIN_BYTES))
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        if not self.alive and not enabled:
+            self.accept_queue()
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            self.close_listeners()
+
+    def accept_queue(self) -> None:
+        """Takes every connection that the kernel has completed."""
+        for listener in self.sockets:
+            listener.setblocking(False)
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+
+    def close_listeners(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        self.sockets = []

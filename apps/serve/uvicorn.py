@@ -1,0 +1,68 @@
+"""`python -m serve.uvicorn app:app --port 8000`: Uvicorn with its own options, stopping without losing a request.
+
+Stock Uvicorn closes idle connections in the moment it stops: a request the proxy is just sending on one is lost.
+This server closes the listener, ends WebSockets with 1012, and answers late requests with `Connection: close`
+for two seconds before the stock shutdown. With several workers the parent closes its own copy of the listener
+before it signals them, else it would go on accepting for nobody.
+"""
+
+import asyncio
+import os
+import socket
+import time
+
+import uvicorn.main as command
+from core import logs
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import Server
+from uvicorn.supervisors import multiprocess
+
+from serve.listener import stop_queueing
+
+# Time for a request that the proxy has begun to send; idle connections have no other end.
+LINGER_SECONDS = 2
+CLOSE = (b"connection", b"close")
+
+
+class LingeringServer(Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.close_listeners(sockets or [])
+        self.server_state.default_headers.append(CLOSE)
+        for connection in list(self.server_state.connections):
+            if not isinstance(connection, HttpToolsProtocol):
+                connection.shutdown()
+        await self.linger()
+        await super().shutdown(sockets)
+
+    async def close_listeners(self, sockets: list[socket.socket]) -> None:
+        listeners = [listener for server in self.servers for listener in server.sockets]
+        if self.config.workers == 1:  # with more, siblings may go on serving the same socket
+            for listener in listeners:
+                stop_queueing(listener)
+        await asyncio.sleep(0.01)  # the loop accepts what is queued
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+
+    async def linger(self) -> None:
+        end = time.monotonic() + LINGER_SECONDS
+        while self.server_state.connections and time.monotonic() < end and not self.force_exit:
+            await asyncio.sleep(0.05)
+
+
+class ClosingMultiprocess(multiprocess.Multiprocess):
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
+# At import, not under __main__: worker processes import this module again.
+command.Server = multiprocess.Server = LingeringServer  # type: ignore[misc]
+command.Multiprocess = ClosingMultiprocess  # type: ignore[misc]
+command.LOGGING_CONFIG = None  # type: ignore[assignment]
+logs.configure(os.environ.get("SERVICE", ""), os.environ.get("REPLICA", ""), os.environ.get("LOG_LEVEL") or "info")
+
+if __name__ == "__main__":
+    command.main(prog_name="uvicorn")
