@@ -40,6 +40,7 @@ def flags(**options: object) -> list[str]:
 def gunicorn_with(worker_class: str, threads: int, launch: Launch) -> list[str]:
     settings = launch.settings
     common = flags(
+        config="python:serve.gunicorn",
         bind=f"{launch.host}:{launch.port}",
         worker_class=worker_class,
         workers=launch.workers,
@@ -58,7 +59,6 @@ def gunicorn_with(worker_class: str, threads: int, launch: Launch) -> list[str]:
         # Off: one middleware in apps/core applies what the edge says, under every server alike.
         forwarded_allow_ips="127.255.255.255",
         worker_tmp_dir=launch.shared_memory,
-        logger_class="serve.gunicorn.JsonLogger",
         log_level=settings.log_level,
         reload=settings.dev,
     )

@@ -7,11 +7,11 @@ before it signals them, else it would go on accepting for nobody.
 """
 
 import asyncio
+import importlib
 import os
 import socket
 import time
 
-import uvicorn.main as command
 from core import logs
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
@@ -54,14 +54,22 @@ class LingeringServer(Server):
 class ClosingMultiprocess(multiprocess.Multiprocess):
     def terminate_all(self) -> None:
         for listener in self.sockets:
+            stop_queueing(listener)
             listener.close()
         super().terminate_all()
 
 
+# (!) The attribute `uvicorn.main` is a function; the module of that name has to be asked for.
+command = importlib.import_module("uvicorn.main")
 # At import, not under __main__: worker processes import this module again.
-command.Server = multiprocess.Server = LingeringServer  # type: ignore[misc]
-command.Multiprocess = ClosingMultiprocess  # type: ignore[misc]
-command.LOGGING_CONFIG = None  # type: ignore[assignment]
+for module, name, ours in (
+    (command, "Server", LingeringServer),
+    (multiprocess, "Server", LingeringServer),
+    (command, "Multiprocess", ClosingMultiprocess),
+    (command, "LOGGING_CONFIG", None),  # core.logs has set up logging for every server alike
+):
+    assert hasattr(module, name), f"Uvicorn no longer has {name}"
+    setattr(module, name, ours)
 logs.configure(os.environ.get("SERVICE", ""), os.environ.get("REPLICA", ""), os.environ.get("LOG_LEVEL") or "info")
 
 if __name__ == "__main__":
