@@ -1,7 +1,7 @@
 """The middleware of every ASGI application, written to the interface alone (ASGI 3)."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
@@ -9,8 +9,8 @@ from core import logs, metrics, stopping
 from core.forwarded import Trust, id_of
 from core.replica import Replica
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -118,7 +118,7 @@ def request_headers(scope: Scope) -> dict[str, str]:
 
 
 def http_scheme(scope: Scope) -> str:
-    return HTTP_SCHEMES.get(scope["scheme"], scope["scheme"])
+    return HTTP_SCHEMES.get(scope["scheme"]) or str(scope["scheme"])
 
 
 def seen(scope: Scope) -> dict[str, Any]:

@@ -68,7 +68,7 @@ async def arun(cursor: psycopg.AsyncCursor, operation: Operation) -> Any:
     try:
         while True:
             statement, values = advance(operation, rows)
-            await cursor.execute(statement, values)  # type: ignore[arg-type]
+            await cursor.execute(statement, values)
             rows = await cursor.fetchall() if cursor.description else []
     except StopIteration as end:
         return end.value

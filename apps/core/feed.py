@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import psycopg
@@ -102,7 +103,7 @@ class AsyncFeed:
         """Listens, if it does not yet; a Problem when the database cannot be reached in time."""
         if self.task is None or self.following is None:
             loop = asyncio.get_running_loop()
-            on_stop(lambda: loop.call_soon_threadsafe(self._end))
+            on_stop(partial(loop.call_soon_threadsafe, self._end))
             self.following = asyncio.Event()
             self.task = loop.create_task(self._listen())
         try:

@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from contextvars import ContextVar
+from typing import Any
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 access = logging.getLogger("ponte.access")
@@ -16,7 +17,7 @@ class JsonLines(logging.Formatter):
         self.origin = {"service": service, "replica": replica}
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"time": utc(record.created), "level": record.levelname.lower(), **self.origin}
+        line: dict[str, Any] = {"time": utc(record.created), "level": record.levelname.lower(), **self.origin}
         line |= {"pid": record.process, "logger": record.name, "message": record.getMessage()}
         line["request_id"] = request_id.get()
         line |= getattr(record, "fields", {})

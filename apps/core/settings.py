@@ -144,9 +144,8 @@ class Settings:
 
 def value(environ: Mapping[str, str], service: str, name: str) -> Any:
     parse, default = VARIABLES[name]
-    source, text = lookup(environ, service, name)
-    if text is None:
-        text = default
+    source = variable(environ, service, name)
+    text = (secret(environ, name) if name in SECRETS else environ.get(source)) or default
     try:
         return None if text is None else parse(text)
     except Invalid as error:
@@ -154,12 +153,10 @@ def value(environ: Mapping[str, str], service: str, name: str) -> Any:
         raise Invalid(f"{source} {error}" if name in SECRETS else f"{source}={text!r} {error}") from error
 
 
-def lookup(environ: Mapping[str, str], service: str, name: str) -> tuple[str, str | None]:
-    """The variable that decides and its text; an empty variable counts as unset."""
-    prefixed = f"{service.upper().replace('-', '_')}_{name}"
-    if name in PER_SERVICE and environ.get(prefixed):
-        return prefixed, environ[prefixed]
-    return name, secret(environ, name) if name in SECRETS else environ.get(name) or None
+def variable(environ: Mapping[str, str], service: str, name: str) -> str:
+    """The variable that decides: the service's own or that of all; an empty one counts as unset."""
+    own = f"{service.upper().replace('-', '_')}_{name}"
+    return own if name in PER_SERVICE and environ.get(own) else name
 
 
 def secret(environ: Mapping[str, str], name: str) -> str | None:

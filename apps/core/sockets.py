@@ -106,8 +106,8 @@ async def hear(socket: Socket, reader: Reader) -> None:
     try:
         async for message in reader.replay():
             await socket.send(json.dumps(message, ensure_ascii=False))
-        while message := await reader.next():
-            await socket.send(json.dumps(message, ensure_ascii=False))
+        while new := await reader.next():
+            await socket.send(json.dumps(new, ensure_ascii=False))
     except Ended:
         await socket.close(RESTART if stopping() else TRY_LATER)
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-_callbacks: list[Callable[[], None]] = []
+_callbacks: list[Callable[[], object]] = []
 _stopping = False
 
 
@@ -16,7 +16,7 @@ def stopping() -> bool:
     return _stopping
 
 
-def on_stop(callback: Callable[[], None]) -> None:
+def on_stop(callback: Callable[[], object]) -> None:
     """Calls back, from another thread, once the process is told to stop."""
     _callbacks.append(callback)
 
@@ -49,4 +49,3 @@ def tell() -> None:
 def _run_callbacks() -> None:
     for callback in _callbacks:
         callback()
-

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from core.params import too_large
@@ -44,7 +44,11 @@ async def in_thread(seconds: float) -> None:
     await asyncio.to_thread(time.sleep, seconds)
 
 
-WAYS_TO_WAIT = {"await": asyncio.sleep, "thread": in_thread, "block": block}
+WAYS_TO_WAIT: dict[str, Callable[[float], Awaitable[None]]] = {
+    "await": asyncio.sleep,
+    "thread": in_thread,
+    "block": block,
+}
 
 
 def blocks(read: Any) -> Iterator[bytes]:

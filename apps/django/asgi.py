@@ -5,8 +5,8 @@ import os
 os.environ["DJANGO_SERVICE"] = "django-asgi"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ponte.settings")
 
-from core.asgi import Middleware  # noqa: E402
-from django.core.asgi import get_asgi_application  # noqa: E402
+from core.asgi import Middleware
+from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()
 

@@ -5,8 +5,8 @@ import os
 os.environ["DJANGO_SERVICE"] = "django"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ponte.settings")
 
-from core.wsgi import Middleware  # noqa: E402
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from core.wsgi import Middleware
+from django.core.wsgi import get_wsgi_application
 
 django = get_wsgi_application()
 

@@ -45,8 +45,14 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await database.close()
 
 
-def once(request: HTTPConnection) -> None:
-    """FastAPI takes the last of a repeated parameter; here it is an error, as in the other applications."""
+def own_path(scope: asgi.Scope) -> str:
+    return str(scope["path"]).removeprefix(scope["root_path"])
+
+
+def exact(request: HTTPConnection) -> None:
+    """Where FastAPI is generous: a path may end in a newline, and the last of repeated parameters counts."""
+    if route(own_path(request.scope)) is None:
+        raise not_found()
     query = params.Query(request.url.query)
     for parameter in request.scope["route"].dependant.query_params:
         query.text(parameter.alias)
@@ -62,7 +68,7 @@ def digits(value: str) -> int:
 fastapi = FastAPI(
     title="Ponte: FastAPI",
     lifespan=lifespan,
-    dependencies=[Depends(once)],
+    dependencies=[Depends(exact)],
     responses={422: {"model": Error}},
     redirect_slashes=False,
 )
@@ -142,9 +148,7 @@ async def post_message(request: Request) -> dict[str, Any]:
 
 
 @fastapi.get("/poll")
-async def poll(
-    after: OptionalAfter = None, timeout: Annotated[int, Query(ge=0, le=25), Digits] = 20
-) -> Response:
+async def poll(after: OptionalAfter = None, timeout: Annotated[int, Query(ge=0, le=25), Digits] = 20) -> Response:
     found = await feed.poll(after, timeout)
     return JSONResponse({"messages": found}) if found else Response(status_code=204)
 
@@ -236,9 +240,8 @@ async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
 
 @fastapi.exception_handler(HTTPException)
 async def of_starlette(request: Request, error: HTTPException) -> JSONResponse:
-    path = request.scope["path"].removeprefix(request.scope["root_path"])
     if error.status_code == 405:
-        return answer(not_allowed(ROUTES.get(route(path) or "", ("GET",))))
+        return answer(not_allowed(ROUTES.get(route(own_path(request.scope)) or "", ("GET",))))
     return answer(not_found() if error.status_code == 404 else Problem(error.status_code, f"{error.detail}."))
 
 

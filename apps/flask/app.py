@@ -159,13 +159,13 @@ def get_job(number: str) -> dict[str, Any]:
 
 
 @flask.get("/events")
-def events() -> None:
+def events() -> Response:
     raise asgi_only("Server-sent events")
 
 
 @flask.get("/ws/echo")
 @flask.get("/ws/chat", endpoint="ws_chat")
-def websocket() -> None:
+def websocket() -> Response:
     raise asgi_only("WebSockets")
 
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from core.settings import SERVICES, Invalid, Settings
+from core.settings import SERVICES, Invalid, Settings, variable
 
 from serve import cgroup, workers
 from serve.servers import DEFAULTS, SERVERS, Launch, Server
@@ -44,7 +44,9 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 
 def table() -> dict[str, object]:
-    services = {name: dataclasses.asdict(about) | {"default": DEFAULTS[about.interface]} for name, about in SERVICES.items()}
+    services = {
+        name: dataclasses.asdict(about) | {"default": DEFAULTS[about.interface]} for name, about in SERVICES.items()
+    }
     servers = {name: {"interface": server.interface, "per_cpu": server.per_cpu} for name, server in SERVERS.items()}
     return {"services": services, "servers": servers}
 
@@ -60,12 +62,13 @@ def plan(options: argparse.Namespace) -> tuple[Launch, Server, str]:
 
 
 def choose(name: str, settings: Settings) -> Server:
+    given = f"{variable(os.environ, settings.service, 'SERVER')}={name!r}"
     fitting = [key for key, server in SERVERS.items() if server.interface == settings.about.interface]
     if name not in SERVERS:
-        raise Invalid(f"SERVER={name!r} is unknown; choose from {', '.join(fitting)}")
+        raise Invalid(f"{given} is unknown; choose from {', '.join(fitting)}")
     if name not in fitting:
-        interface = settings.about.interface.upper()
-        raise Invalid(f"SERVER={name!r} does not serve {interface}, which {settings.service} is; choose from {', '.join(fitting)}")
+        wanted = f"{settings.about.interface.upper()}, which {settings.service} is"
+        raise Invalid(f"{given} does not serve {wanted}; choose from {', '.join(fitting)}")
     return SERVERS[name]
 
 
@@ -77,7 +80,9 @@ def start(launch: Launch, server: Server, reason: str) -> None:
         if not getattr(settings, name):
             raise Invalid(f"{name.upper()} is not set: set {name.upper()} or {name.upper()}_FILE")
     command = server.command(launch)
-    print(f"serve: {settings.service}/{settings.replica}: {reason}", f"serve: {shlex.join(command)}", sep="\n", flush=True)
+    print(
+        f"serve: {settings.service}/{settings.replica}: {reason}", f"serve: {shlex.join(command)}", sep="\n", flush=True
+    )
     os.execvpe(command[0], command, environment(settings))
 
 
@@ -92,7 +97,9 @@ def metrics_folder() -> str:
     """An empty folder for the counters of the workers, in memory where that is possible."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not given:
-        return tempfile.mkdtemp(prefix="ponte-metrics-", dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None)
+        return tempfile.mkdtemp(
+            prefix="ponte-metrics-", dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+        )
     Path(given).mkdir(parents=True, exist_ok=True)
     for counters in Path(given).glob("*.db"):
         counters.unlink()

@@ -8,6 +8,7 @@ It also reads more of a body that the application left unread. The stock worker 
 a connection that it has just called kept-alive; a proxy that had sent the body whole would use it again.
 """
 
+import socket
 import time
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -41,4 +42,4 @@ class DrainingWorker(ThreadWorker):
     def close_listeners(self) -> None:
         for listener in self.sockets:
             listener.close()
-        self.sockets = []
+        self.sockets: list[socket.socket] = []

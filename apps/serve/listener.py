@@ -20,4 +20,6 @@ def stop_queueing(listener: socket.socket) -> None:
     program = b"".join(struct.pack("HBBI", *step) for step in DROP_SYN)
     buffer = ctypes.create_string_buffer(program)
     with contextlib.suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(DROP_SYN), ctypes.addressof(buffer)))
+        listener.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(DROP_SYN), ctypes.addressof(buffer))
+        )

@@ -18,7 +18,11 @@ def database() -> dict[str, object]:
     rest = connection_arguments(replica.settings)
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     given = {django: rest.pop(libpq) for libpq, django in named.items() if libpq in rest}
-    return {"ENGINE": "django.db.backends.postgresql", **given, "OPTIONS": {**rest, "pool": pool_options(replica.settings)}}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **given,
+        "OPTIONS": {**rest, "pool": pool_options(replica.settings)},
+    }
 
 
 DATABASES = {"default": database()}

@@ -5,8 +5,8 @@ import asyncio
 from core import messages, params, work
 from core.feed import AsyncFeed
 from core.readiness import AsyncReadiness
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
 from ponte.database import AsyncDjangoDatabase
 from ponte.settings import replica
