@@ -1,0 +1,1 @@
+"""Where the stack runs: one command line in front of several engines."""

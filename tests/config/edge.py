@@ -1,0 +1,248 @@
+"""A real nginx on a free port, in front of replicas that repeat what they were sent."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from deploy import edge
+from tests import wire
+from tests.waiting import until
+
+HOST = "127.0.0.1"
+
+
+class Repeat(BaseHTTPRequestHandler):
+    """Answers with the request; /reset, /hang, /status and /drip misbehave on purpose."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every second answer on a kept connection waits 40 ms for an ACK
+    server: "Replica"
+
+    def handle_any(self) -> None:
+        self.server.requests.append((self.command, self.path))
+        action = getattr(self, "at_" + self.path.split("?")[0].strip("/").replace("/", "_"), None)
+        body = self.read_body()
+        action() if action else self.repeat(body)
+
+    do_GET = do_POST = do_PUT = do_HEAD = handle_any  # noqa: N815 (the names http.server looks for)
+
+    def read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def repeat(self, body: bytes) -> None:
+        seen = {"method": self.command, "path": self.path, "headers": self.headers.items(), "bytes": len(body)}
+        self.answer(200, json.dumps(seen | {"replica": self.server.name}).encode())
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"X-Request-ID": self.headers.get("X-Request-ID", "none"), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def at_reset(self) -> None:
+        self.close_connection = True  # nothing was answered: nginx sees the connection end
+
+    def at_hang(self) -> None:
+        self.server.released.wait(10)
+        self.close_connection = True
+
+    def at_problem(self) -> None:
+        self.answer(503, b'{"error":"mine"}', Content_Type="application/json")
+
+    def at_drip(self) -> None:
+        """The first half at once, the second only when the test has seen the first."""
+        self.send_response(200)
+        self.send_header("X-Accel-Buffering", "no")
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"6\r\nfirst\n\r\n")
+        self.server.released.wait(10)
+        self.wfile.write(b"7\r\nsecond\n\r\n0\r\n\r\n")
+
+    def at_ws_tunnel(self) -> None:
+        self.send_response(101)
+        self.send_header("X-Request-ID", self.headers["X-Request-ID"])
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "upgrade")
+        self.end_headers()
+        self.wfile.write(self.rfile.readline())
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class Replica(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, name: str):
+        super().__init__((HOST, 0), Repeat)
+        self.name = name
+        self.requests: list[tuple[str, str]] = []
+        self.connections = 0
+        self.released = threading.Event()
+
+    def get_request(self):  # type: ignore[no-untyped-def]
+        self.connections += 1
+        return super().get_request()
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.server_address[1]}"
+
+
+@contextmanager
+def replicas(*names: str) -> Iterator[list[Replica]]:
+    started = [Replica(name) for name in names]
+    for each in started:
+        threading.Thread(target=each.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield started
+    finally:
+        for each in started:
+            each.released.set()
+            each.shutdown()
+            each.server_close()
+
+
+@dataclass
+class Running:
+    """An edge that answers: where, and what it has written."""
+
+    settings: edge.Edge
+    out: Path
+    address: wire.Address
+    replicas: dict[str, Replica] = field(default_factory=dict)
+
+    def raw(self, request: bytes, seconds: float = wire.SECONDS) -> bytes:
+        return wire.exchange(self.address, request, seconds)
+
+    def ask(self, path: str, *lines: str, method: str = "GET", body: bytes = b"", host: str = "localhost") -> "Answer":
+        length = [f"Content-Length: {len(body)}"] if body else []
+        return Answer(self.raw(wire.request(f"{method} {path} HTTP/1.1", *lines, *length, body=body, host=host)))
+
+    def log(self, request_id: str) -> dict[str, object]:
+        """The access log's line of a request; nginx writes it within a second."""
+
+        def line() -> dict[str, object] | None:
+            lines = map(json.loads, Path(self.settings.access_log).read_text().splitlines())
+            return next((each for each in lines if each["request_id"] == request_id), None)
+
+        return until(line, 5)
+
+
+@dataclass(frozen=True)
+class Answer:
+    raw: bytes
+
+    @property
+    def status(self) -> int | None:
+        return next(iter(wire.statuses(self.raw)), None)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return wire.headers(self.raw)
+
+    @property
+    def body(self) -> bytes:
+        return self.raw.partition(b"\r\n\r\n")[2]
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.body)
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """The headers the application got, by lower-case name."""
+        return {name.lower(): value for name, value in self.json["headers"]}
+
+    def count(self, header: str) -> int:
+        head = self.raw.partition(b"\r\n\r\n")[0].decode("latin-1").lower().split("\r\n")
+        return sum(line.startswith(header.lower() + ":") for line in head)
+
+
+def free_port(host: str = HOST) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as sock:
+        sock.bind((host, 0))
+        return sock.getsockname()[1]
+
+
+def settings(folder: Path, binary: Path, **changed: object) -> edge.Edge:
+    """An edge in `folder`, as the native engine would describe it."""
+    site, static, reports = edge.SOURCE / "site", folder / "static", folder / "reports"
+    for each in (static / "django", reports):
+        each.mkdir(parents=True, exist_ok=True)
+    made = edge.Edge(
+        listen=(f"{HOST}:{free_port()}",),
+        server_names=("localhost", HOST, "[::1]", "nginx"),
+        upstreams={},
+        site=site,
+        static=static,
+        reports=reports,
+        temp=folder / "nginx" / "tmp",
+        access_log=folder / "access.log",
+        error_log=folder / "error.log",
+        pid=folder / "nginx.pid",
+        features=edge.inspect(binary).features,
+        max_upload=2**20,
+        workers=1,
+        files=1024,
+    )
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+@contextmanager
+def running(folder: Path, binary: Path, hurry: bool = False, **changed: object) -> Iterator[Running]:
+    """Renders, tests and starts; `hurry` shortens the 60 s nobody wants to wait for in a test."""
+    chosen, out = settings(folder, binary, **changed), folder / "nginx"
+    edge.install(chosen, out, binary)
+    if hurry:
+        proxy = out / "snippets" / "proxy.conf"
+        proxy.write_text(proxy.read_text().replace("proxy_read_timeout 60s", "proxy_read_timeout 1s"))
+    host, port = wire.address(chosen.listen[0])
+    with process(edge.command(binary, out, "-g", "daemon off;"), folder / "stderr.log"):
+        until(lambda: answers((host, port)))
+        yield Running(chosen, out, (host, port))
+
+
+@contextmanager
+def process(command: list[str], errors: Path, **who: Any) -> Iterator[subprocess.Popen]:
+    with errors.open("wb") as stderr, subprocess.Popen(command, stderr=stderr, **who) as started:
+        try:
+            yield started
+        finally:
+            started.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                started.wait(10)
+            started.kill()
+
+
+def answers(address: wire.Address) -> bool:
+    try:
+        return b" 200 " in wire.exchange(address, wire.request("GET /healthz HTTP/1.1"))
+    except OSError:
+        return False
+
+
+def copy_of_source(to: Path) -> Path:
+    """nginx/ to break at will."""
+    return Path(shutil.copytree(edge.SOURCE, to / "source"))

@@ -1,0 +1,133 @@
+"""One configuration for every engine: the container's renderer and the native one write the same bytes."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy import edge
+from tests.config.edge import settings
+from tests.config.edge_cases import DIFFERENT, NAMED, rendered
+
+ENTRYPOINT = edge.SOURCE / "entrypoint.sh"
+needs_envsubst = pytest.mark.skipif(not shutil.which("envsubst"), reason="envsubst is absent: install gettext-base")
+
+
+def entrypoint(nginx: Path, out: Path, word: str = "render", **variables: str) -> subprocess.CompletedProcess[str]:
+    plain = {
+        "PATH": os.environ["PATH"],
+        "NGINX_BIN": str(nginx),
+        "PONTE_SOURCE": str(edge.SOURCE),
+        "PONTE_OUT": str(out),
+    }
+    return subprocess.run([ENTRYPOINT, word], env=plain | variables, capture_output=True, text=True, timeout=60)
+
+
+@needs_envsubst
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_container_and_native_engine_render_the_same_bytes(nginx: Path, tmp_path: Path, case: str) -> None:
+    chosen = settings(tmp_path, nginx, **DIFFERENT[case])
+    edge.install(chosen, tmp_path / "native", nginx)
+
+    ran = entrypoint(nginx, tmp_path / "container", **edge.variables(chosen))
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert rendered(tmp_path / "container") == rendered(tmp_path / "native")
+
+
+@needs_envsubst
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "::", "192.0.2.7", "2001:db8::7"])
+def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path: Path, bind: str) -> None:
+    listen = "127.0.0.1:8080" if bind == "127.0.0.1" else "0.0.0.0:8080"  # not every machine has these addresses
+    host = {"127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]", "2001:db8::7": "[2001:db8::7]"}.get(
+        bind, bind
+    )
+    (tmp_path / "resolv.conf").write_text(
+        "search lan\nnameserver 127.0.0.11\nnameserver fd00::1\nnameserver fe80::1%eth0\n"
+    )
+    chosen = replace(
+        settings(tmp_path, nginx, listen=(listen,), upstreams=NAMED, resolver=("127.0.0.11", "[fd00::1]")),
+        server_names=("shop.test", "*.shop.test", "[::1]", "shop.test", host),
+        max_upload=512 * 1024,
+        workers=edge.workers(),
+        files=edge.open_files(),
+    )
+    edge.render(chosen, tmp_path / "native")
+    native = edge.variables(chosen)
+    places = ("LISTEN", "LISTEN_UNKNOWN", "PID", "TEMP", "SITE", "STATIC", "REPORTS", "ACCESS_LOG", "ERROR_LOG", "USER")
+
+    ran = entrypoint(
+        nginx,
+        tmp_path / "container",
+        **{f"PONTE_{name}": native[f"PONTE_{name}"] for name in places},
+        SERVER_NAMES="shop.test *.shop.test [::1] shop.test",
+        BIND_ADDRESS=bind,
+        MAX_UPLOAD="512k",
+        PONTE_RESOLV_CONF=str(tmp_path / "resolv.conf"),
+    )
+
+    assert rendered(tmp_path / "container") == rendered(tmp_path / "native"), ran.stderr
+
+
+@needs_envsubst
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SERVER_NAMES", "localhost:8080", "SERVER_NAMES holds 'localhost:8080'"),
+        ("SERVER_NAMES", "a;b", "SERVER_NAMES holds 'a;b'"),
+        ("MAX_UPLOAD", "lots", "MAX_UPLOAD='lots' is not a size"),
+        ("MAX_UPLOAD", "0", "MAX_UPLOAD='0' is not a size"),
+    ],
+)
+def test_container_refuses_a_wrong_value_in_one_sentence(
+    nginx: Path, tmp_path: Path, variable: str, value: str, sentence: str
+) -> None:
+    ran = entrypoint(nginx, tmp_path, "run", PONTE_TEMP=str(tmp_path / "tmp"), **{variable: value})
+
+    assert ran.returncode == 2
+    assert sentence in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("files_", "quota"),
+    [
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({}, None),
+    ],
+)
+def test_workers_follow_the_quota_of_the_cgroup(
+    nginx: Path, tmp_path: Path, files_: dict[str, str], quota: int | None
+) -> None:
+    for name, text in files_.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    have = len(os.sched_getaffinity(0))
+
+    assert edge.workers(tmp_path) == min(have, quota or have)
+    if shutil.which("envsubst"):
+        out = tmp_path / "out"
+        ran = entrypoint(
+            nginx,
+            out,
+            PONTE_CGROUP=str(tmp_path),
+            PONTE_TEMP=str(tmp_path / "tmp"),
+            PONTE_RESOLVER="resolver 127.0.0.1;",
+        )
+        assert f"worker_processes {min(have, quota or have)};" in (out / "process.conf").read_text(), ran.stderr
+
+
+def test_every_variable_is_used_by_a_template_and_set_by_both_renderers(nginx: Path, tmp_path: Path) -> None:
+    templates = "".join(path.read_text() for path in (edge.SOURCE / "templates").rglob("*.template"))
+    used = set(re.findall(r"\$\{(PONTE_[A-Z_]+)\}", templates))
+    container = set(re.findall(r"^    .*\{(PONTE_[A-Z_]+)(?:=|\+set)", ENTRYPOINT.read_text(), re.MULTILINE))
+
+    assert set(edge.variables(settings(tmp_path, nginx))) == used == container
