@@ -1,0 +1,52 @@
+"""Asks the launcher (`python -m serve`), the one place that knows servers, about the settings."""
+
+import json
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import Refused
+from deploy.run import quiet
+from deploy.settings import Settings
+
+
+@cache
+def table(root: Path) -> dict[str, Any]:
+    """{"services": {...}, "servers": {...}} as the launcher prints it."""
+    asked = _serve(root, {}, "--table")
+    if asked.returncode:
+        raise Refused(f"python -m serve --table failed: {asked.stderr.strip()}")
+    return json.loads(asked.stdout)
+
+
+def check(settings: Settings, services: tuple[str, ...]) -> dict[str, str]:
+    """The command line of each service; the first wrong value ends the command with exit 2."""
+    with ThreadPoolExecutor(4) as pool:
+        lines = pool.map(lambda service: _check(settings, service), services)
+        return dict(zip(services, lines, strict=True))
+
+
+def _check(settings: Settings, service: str) -> str:
+    asked = _serve(settings.root, settings.app_environment, service, "--check")
+    if asked.returncode:
+        raise Refused(_last_line(asked.stderr).removeprefix("serve: ") or f"{service} refuses its settings")
+    return asked.stdout
+
+
+def workers(command: str) -> int:
+    """The launcher always passes them as a flag; a server without one has one."""
+    found = re.findall(r"--(?:workers|processes)[ =](\d+)", command)
+    return int(found[-1]) if found else 1
+
+
+def _serve(root: Path, environment: dict[str, str], *words: str):
+    environ = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(root / "apps")} | environment
+    return quiet([sys.executable, "-m", "serve", *words], cwd=root / "apps", env=environ, capture_output=True)
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]

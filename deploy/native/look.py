@@ -1,0 +1,82 @@
+"""Looks into a native stack: its configuration, a shell in a replica, the database."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote, urlsplit
+
+from deploy import edge
+from deploy.errors import impossible
+from deploy.native import postgres, releases, replicas
+from deploy.native.layout import Layout
+from deploy.native.record import Record
+from deploy.native.routing import Routing
+from deploy.run import quiet, show
+from deploy.settings import Settings
+
+
+def config(settings: Settings, layout: Layout, routing: Routing, record: Record | None) -> Mapping[str, str]:
+    """nginx's own view (`nginx -T`) of what runs, or of what `up` would run."""
+    out = layout.nginx if record else layout.run / "nginx.shown"
+    if not record:
+        edge.render(routing.edge(nobody(settings)), out, settings.root / "nginx")
+    asked = quiet(edge.command(routing.binary, out, "-T", "-q"), capture_output=True)
+    if asked.returncode:
+        raise impossible(f"nginx refuses the configuration: {asked.stderr.strip()}")
+    if not record:
+        shutil.rmtree(out)
+    return {"nginx": asked.stdout}
+
+
+def nobody(settings: Settings) -> Record:
+    """A stack without replicas."""
+    return Record(settings.project, settings.release, "", "", settings.url, {}, {})
+
+
+def shell(service: str, record: Record, settings: Settings, layout: Layout) -> NoReturn:
+    members = record.of(service)
+    if members:
+        folder = releases.apps(record, settings, layout)
+        become([shell_path()], folder, replicas.environment(members[0], record, settings, layout))
+    folders = {"nginx": layout.nginx, "postgres": layout.data}
+    extra = database_environment(layout) if service == "postgres" else {}
+    become([shell_path()], folders[service], extra)
+
+
+def psql(settings: Settings, layout: Layout) -> NoReturn:
+    become([psql_path(settings, layout)], settings.root, database_environment(layout))
+
+
+def psql_path(settings: Settings, layout: Layout) -> str:
+    found = [each.tool("psql") for each in postgres.candidates(settings)]
+    path = next((str(path) for path in found if path.exists()), shutil.which("psql"))
+    if not path:
+        raise impossible("there is no psql here; install PostgreSQL's client, or set PG_BIN")
+    return path
+
+
+def database_environment(layout: Layout) -> dict[str, str]:
+    """What libpq reads; the password never stands on a command line."""
+    url = urlsplit((layout.secrets / "database_url").read_text().strip())
+    return {
+        "PGHOST": url.hostname or "",
+        "PGPORT": str(url.port or 5432),
+        "PGUSER": unquote(url.username or ""),
+        "PGPASSWORD": unquote(url.password or ""),
+        "PGDATABASE": url.path.lstrip("/"),
+    }
+
+
+def shell_path() -> str:
+    return os.environ.get("SHELL") or "/bin/sh"
+
+
+def become(argv: list[str], folder: Path, extra: Mapping[str, str]) -> NoReturn:
+    """Replaces this process, so that Ctrl-C and the terminal belong to what was asked for."""
+    show(argv)
+    os.chdir(folder)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.execvpe(argv[0], argv, {**os.environ, **extra, "PATH": path})

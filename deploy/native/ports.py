@@ -1,0 +1,73 @@
+"""Ports on 127.0.0.1 that nobody else uses: from a place of the checkout's own, probed before use."""
+
+import errno
+import socket
+from collections.abc import Collection, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from deploy.errors import impossible
+
+LOOPBACK = "127.0.0.1"
+LOW, HIGH = 20000, 32000  # below Linux's default range for outgoing connections, 32768 to 60999
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+OBSTACLES = {
+    errno.EADDRINUSE: "port {port} on {host} is taken; choose another with HTTP_PORT, or stop what holds it",
+    errno.EACCES: "port {port} is for root alone; choose HTTP_PORT above 1023",
+    errno.EADDRNOTAVAIL: "BIND_ADDRESS={host} is no address of this machine; choose 127.0.0.1, 0.0.0.0 or one it has",
+}
+
+
+def home(run: Path) -> int:
+    """Where this run folder begins to look: two checkouts rarely look at the same place."""
+    return LOW + int(sha256(str(run).encode()).hexdigest(), 16) % (HIGH - LOW)
+
+
+def candidates(start: int, low: int = LOW, high: int = HIGH) -> Iterator[int]:
+    yield from range(start, high)
+    yield from range(low, start)
+
+
+def allocate(run: Path, count: int, taken: Collection[int] = ()) -> list[int]:
+    """`count` free ports, none of them `taken` and none the kernel gives to outgoing connections."""
+    first, last = ephemeral()
+    found: list[int] = []
+    for port in candidates(home(run)):
+        if len(found) == count:
+            return found
+        if port not in taken and not first <= port <= last and free(LOOPBACK, port):
+            found.append(port)
+    raise impossible(f"no {count} free ports between {LOW} and {HIGH}; stop what holds them")
+
+
+def ephemeral(path: Path = EPHEMERAL) -> tuple[int, int]:
+    """The kernel's range, unless it covers all of ours: then probing alone has to do."""
+    try:
+        first, last = map(int, path.read_text().split())
+    except (OSError, ValueError):
+        return 0, -1
+    return (0, -1) if first <= LOW and last >= HIGH else (first, last)
+
+
+def free(host: str, port: int) -> bool:
+    """Could a server listen there now?"""
+    return not obstacle(host, port)
+
+
+def obstacle(host: str, port: int) -> str:
+    """Why no server could listen there now; empty when one could."""
+    try:
+        listen(host, port)
+    except OSError as error:
+        sentence = OBSTACLES.get(error.errno or 0, f"port {{port}} on {{host}} cannot be used: {error.strerror}")
+        return sentence.format(host=host, port=port)
+    return ""
+
+
+def listen(host: str, port: int) -> None:
+    """SO_REUSEADDR, as servers set it: what is left of closed connections is no obstacle."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        probe.listen(1)
