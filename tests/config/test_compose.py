@@ -1,0 +1,236 @@
+"""What compose.yaml promises, read from what `docker compose config` makes of it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import launcher
+from deploy.settings import build
+from deploy.variables import PER_SERVICE, SERVICES, VARIABLES, prefix
+
+ROOT = Path(__file__).resolve().parents[2]
+GRACEFUL_TIMEOUT = int(VARIABLES["GRACEFUL_TIMEOUT"].default)
+ONCE = ("migrate", "secrets")
+
+
+def compose(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    plain = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    argv = ["docker", "compose", "--env-file", os.devnull, *words]
+    return subprocess.run(argv, cwd=ROOT, env=plain | environ, capture_output=True, text=True)
+
+
+@cache
+def lacking() -> str:
+    if not shutil.which("docker") or compose("version").returncode:
+        return "docker compose v2 is not installed"
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def _needs_compose():
+    if lacking():
+        pytest.skip(lacking())
+
+
+def rendered(*files: str, **environ: str) -> dict[str, Any]:
+    words = [word for name in files for word in ("-f", name)]
+    answer = compose(*words, "config", "--format", "json", **environ)
+    assert not answer.returncode, answer.stderr
+    assert not answer.stderr, answer.stderr
+    return json.loads(answer.stdout)
+
+
+@cache
+def default() -> dict[str, Any]:
+    return rendered()
+
+
+def services() -> Mapping[str, Any]:
+    return default()["services"]
+
+
+@pytest.fixture(params=(*SERVICES, "nginx", "postgres", *ONCE))
+def service(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    return services()[request.param]
+
+
+@pytest.fixture(params=SERVICES)
+def app(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def seconds(text: str) -> int:
+    minutes, rest = re.fullmatch(r"(?:(\d+)m)?(\d+)s", text).groups()
+    return 60 * int(minutes or 0) + int(rest)
+
+
+def test_the_services_are_those_of_the_contract():
+    assert set(services()) == {*SERVICES, "nginx", "postgres", *ONCE}
+
+
+def test_only_nginx_can_be_reached_from_outside():
+    published = {name: each["ports"] for name, each in services().items() if each.get("ports")}
+
+    assert list(published) == ["nginx"]
+    (port,) = published["nginx"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8080", 8080)
+
+
+def test_an_address_and_a_port_may_be_chosen():
+    (port,) = rendered(BIND_ADDRESS="::1", HTTP_PORT="81")["services"]["nginx"]["ports"]
+
+    assert (port["host_ip"], port["published"]) == ("::1", "81")
+
+
+def test_nothing_on_the_root_file_system_can_be_written(service: Mapping[str, Any]):
+    assert service["read_only"] is True
+    assert any(each.startswith("/tmp:") for each in service["tmpfs"])
+
+
+def test_a_container_has_no_capability_and_gains_none(service: Mapping[str, Any]):
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service and not service.get("privileged")
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_memory_and_processes_are_limited(service: Mapping[str, Any]):
+    limits = service["deploy"]["resources"]["limits"]
+
+    assert int(limits["memory"]) > 0 and int(limits["pids"]) > 0
+
+
+def test_nobody_runs_as_root():
+    assert services()["postgres"]["user"] == "postgres"
+    for name in ("apps", "nginx"):
+        users = re.findall(r"^USER (\d+):\d+$", (ROOT / name / "Dockerfile").read_text(), re.M)
+        assert users and "0" not in users, name
+
+
+def test_what_lasts_comes_back_and_its_log_is_bounded():
+    for name, each in services().items():
+        if name not in ONCE:
+            assert each["restart"] == "unless-stopped", name
+            assert set(each["logging"]["options"]) == {"max-size", "max-file"}, name
+
+
+def test_the_database_network_leads_nowhere():
+    assert default()["networks"]["database"]["internal"] is True
+    assert list(services()["postgres"]["networks"]) == ["database"]
+    assert list(services()["nginx"]["networks"]) == ["edge"]
+
+
+def test_secrets_are_read_only_to_those_who_need_them():
+    mounts = {
+        name: [v for v in each.get("volumes", []) if v["source"] == "secrets"] for name, each in services().items()
+    }
+
+    assert mounts.pop("nginx") == []
+    assert not mounts.pop("secrets")[0].get("read_only")
+    assert all(mount["read_only"] for mounted in mounts.values() for mount in mounted)
+    assert all(mounts.values())
+
+
+def test_no_secret_stands_in_an_environment():
+    for name, each in services().items():
+        assert not each.get("environment", {}).get("SECRET_KEY"), name
+        assert not re.search(r"://[^/@]*:[^/@]+@", json.dumps(each.get("environment"))), name
+
+
+def test_uploads_are_buffered_on_disk():
+    buffers = [v for v in services()["nginx"]["volumes"] if v["target"] == "/var/cache/ponte"]
+
+    assert [each["type"] for each in buffers] == ["volume"]
+
+
+def test_a_stop_is_longer_than_the_server_takes_to_finish(app: str):
+    assert seconds(services()[app]["stop_grace_period"]) > GRACEFUL_TIMEOUT
+
+
+def test_the_edge_is_given_longer_than_its_workers_take():
+    template = (ROOT / "nginx" / "templates" / "process.conf.template").read_text()
+    (shutdown,) = re.findall(r"^worker_shutdown_timeout (\d+)s;", template, re.M)
+
+    assert seconds(services()["nginx"]["stop_grace_period"]) > int(shutdown)
+
+
+def test_postgres_ends_sessions_when_it_stops():
+    assert services()["postgres"]["stop_signal"] == "SIGINT"
+
+
+def test_a_health_check_asks_only_whether_the_process_lives(app: str):
+    check = services()[app]["healthcheck"]
+    port = launcher.table(ROOT)["services"][app]["port"]
+
+    assert check["test"] == ["CMD", "python", "-I", "-S", "/srv/apps/serve/probe.py", str(port)]
+    assert (check["interval"], "start_interval" in check) == ("5s", False)
+
+
+def test_an_app_runs_under_its_own_name_with_two_replicas(app: str):
+    assert services()[app]["command"] == [app, "--host", "0.0.0.0"]
+    assert services()[app]["deploy"]["replicas"] == 2
+    changed = rendered(**{f"{prefix(app)}_REPLICAS": "5"})
+    assert changed["services"][app]["deploy"]["replicas"] == 5
+
+
+def test_apps_start_after_the_migrations_and_stop_after_the_edge(app: str):
+    assert services()[app]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert app in services()["nginx"]["depends_on"]
+
+
+# Of the edge, of this machine, or put into a file by the service secrets.
+NOT_FOR_A_REPLICA = ("DATABASE_URL", "DATABASE_URL_FILE", "SECRET_KEY", "SECRET_KEY_FILE")
+
+
+def test_every_variable_of_a_replica_reaches_it(app: str):
+    others = {f"{prefix(name)}_{each.name}" for name in SERVICES if name != app for each in PER_SERVICE}
+    wanted = {name for name, each in VARIABLES.items() if each.app} - others - set(NOT_FOR_A_REPLICA)
+    found = rendered(**dict.fromkeys(wanted, "7"))["services"][app]["environment"]
+
+    assert {name for name in wanted if found.get(name) == "7"} == wanted
+
+
+def test_an_app_is_given_files_for_its_secrets(app: str):
+    environment = services()[app]["environment"]
+
+    assert environment["DATABASE_URL_FILE"].startswith("/run/secrets/")
+    assert environment["SECRET_KEY_FILE"].startswith("/run/secrets/")
+
+
+def test_two_projects_share_no_image():
+    images = {each["image"] for each in services().values()}
+    others = {each["image"] for each in rendered(COMPOSE_PROJECT_NAME="other")["services"].values()}
+
+    assert images & others == {"postgres:17"}
+
+
+def test_a_ca_bundle_reaches_the_build_and_nothing_else():
+    assert default()["secrets"]["ca"]["file"] == os.devnull
+    assert rendered(CA_BUNDLE="/etc/hosts")["secrets"]["ca"]["file"] == "/etc/hosts"
+    for name, each in services().items():
+        assert "secrets" not in each, name
+        assert "args" not in each.get("build", {}), name
+
+
+def test_dev_reads_the_checkout_and_cannot_write_it(app: str):
+    dev = rendered("compose.yaml", "compose.dev.yaml")["services"][app]
+    (mount,) = [each for each in dev["volumes"] if each["target"] == "/srv/apps"]
+
+    assert (mount["source"], mount["read_only"], dev["environment"]["DEV"]) == (str(ROOT / "apps"), True, "1")
+    assert dev["read_only"] is True
+
+
+def test_the_edge_takes_the_defaults_of_the_settings():
+    environment = services()["nginx"]["environment"]
+    settings = build({}, {}, ROOT, ROOT / ".run")
+
+    assert environment["BIND_ADDRESS"] == settings.bind_address
+    assert tuple(environment["SERVER_NAMES"].split()) == settings.server_names
+    assert environment["MAX_UPLOAD"] == VARIABLES["MAX_UPLOAD"].default

@@ -1,0 +1,63 @@
+"""The Dockerfiles: shared layers stay shared, and nothing in them needs the internet beyond a package index."""
+
+import re
+from pathlib import Path
+
+from deploy.choice import base_images
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILES = {name: (ROOT / name / "Dockerfile").read_text() for name in ("apps", "nginx")}
+
+
+def instructions(text: str) -> list[str]:
+    """One line each, without comments."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return [
+        re.sub(r"\s+", " ", each).strip() for each in "\n".join(lines).replace("\\\n", " ").splitlines() if each.strip()
+    ]
+
+
+def stage(text: str, name: str) -> list[str]:
+    lines = instructions(text)
+    start = next(n for n, line in enumerate(lines) if line.endswith(f" AS {name}"))
+    rest = [n for n, line in enumerate(lines) if line.startswith("FROM") and n > start]
+    return lines[start : rest[0] if rest else None]
+
+
+def test_both_images_install_the_dependencies_in_the_same_layer():
+    apps, nginx = (stage(text, "dependencies") for text in DOCKERFILES.values())
+
+    assert apps == nginx
+
+
+def test_dependencies_come_before_the_sources():
+    assert [line for line in stage(DOCKERFILES["apps"], "dependencies") if line.startswith("COPY")] == [
+        "COPY apps/requirements.txt /srv/requirements.txt"
+    ]
+
+
+def test_every_dependency_is_pinned_by_hash():
+    assert "--require-hashes" in DOCKERFILES["apps"]
+
+
+def test_servers_are_process_one_so_that_signals_reach_them():
+    assert 'ENTRYPOINT ["python", "-m", "serve"]' in instructions(DOCKERFILES["apps"])
+    assert 'ENTRYPOINT ["/etc/ponte/nginx/entrypoint.sh"]' in instructions(DOCKERFILES["nginx"])
+    assert "STOPSIGNAL SIGQUIT" in instructions(DOCKERFILES["nginx"])
+
+
+def test_no_frontend_image_is_fetched():
+    for name, text in DOCKERFILES.items():
+        assert not re.search(r"^#\s*syntax\s*=", text, re.M | re.I), name
+
+
+def test_deploy_images_builds_every_base_image():
+    build = (ROOT / "deploy" / "images" / "build").read_text()
+    (table,) = re.findall(r"^declare -A IMAGES=\((.*)\)$", build, re.M)
+
+    assert sorted(re.findall(r"\]=(\S+)", table)) == base_images(ROOT)
+
+
+def test_no_script_here_names_a_mirror():
+    for path in (ROOT / "deploy" / "images").iterdir():
+        assert not re.search(r"https?://", path.read_text()), path.name

@@ -1,0 +1,152 @@
+"""What the documents say is what the files hold: the same services, servers, variables, targets and folders."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from core.settings import PER_SERVICE, SECRETS
+from core.settings import VARIABLES as READ_BY_APPS
+
+from deploy.targets import TARGETS
+from deploy.variables import VARIABLES, prefix
+from tests.contract import ROOT, ROUTES, SERVICES, table
+
+README = (ROOT / "README.md").read_text()
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+LOCKS = sorted(ROOT.glob("*/requirements.txt")) + sorted(ROOT.glob("*/*/requirements.txt"))
+PAGES = [
+    page
+    for page in ROOT.rglob("*.md")
+    if ".run" not in page.parts and "reports" not in page.relative_to(ROOT).parts[:-1]
+]
+PREFIXED = {f"{prefix(service)}_{name}" for service in SERVICES for name in PER_SERVICE}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head; back quotes are taken off."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def variables_of_readme() -> set[str]:
+    return {name for row in rows("Settings") for name in re.findall("[A-Z][A-Z_]+[A-Z]", row[1])}
+
+
+def variables_of_example() -> dict[str, str]:
+    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+
+
+def targets_of_make() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_table_of_services_is_the_launchers():
+    expected = [
+        [name, service.framework.lower(), service.interface.upper(), service.server, f"/{name}/"]
+        for name, service in SERVICES.items()
+    ]
+
+    assert [[row[0], row[1].lower(), *row[2:]] for row in rows("Services")] == expected
+
+
+def test_the_table_of_servers_is_the_launchers():
+    servers = {name: about["interface"].upper() for name, about in table()["servers"].items()}
+
+    assert {row[0]: row[1] for row in rows("Servers")} == servers
+
+
+def test_the_table_of_routes_is_the_contracts():
+    told = set(
+        re.findall(r"(?:GET|POST|WS) (/[a-z/]*)", " ".join(row[0] for row in rows("What every application answers")))
+    )
+    expected = {re.sub("/jobs/.+", "/jobs/", path.partition("?")[0]) for path in ROUTES}
+
+    assert told == expected | {"/metrics"}
+
+
+def test_the_readme_names_every_variable():
+    unprefixed = {name for name in VARIABLES if name not in PREFIXED and not name.endswith("_FILE")}
+
+    assert variables_of_readme() == unprefixed
+
+
+def test_the_example_explains_every_variable_with_its_default():
+    assert set(variables_of_example()) == set(VARIABLES)
+    assert [name for name, text in variables_of_example().items() if text != VARIABLES[name].default] == []
+
+
+def test_applications_read_the_variables_that_the_stack_hands_them():
+    handed = {name for name, variable in VARIABLES.items() if variable.app}
+    files = {f"{name}_FILE" for name in SECRETS}
+    internal = {"REPLICA", "DATABASE_PASSWORD", "DATABASE_PASSWORD_FILE"}  # an engine's own business
+
+    assert handed == (set(READ_BY_APPS) | PREFIXED | files) - internal - {"DEV"}
+
+
+def test_compose_reads_no_variable_that_is_not_explained():
+    read = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE_TEXT))
+
+    assert read <= set(VARIABLES)
+
+
+def test_compose_has_the_services_of_the_contract():
+    assert set(COMPOSE["services"]) == {*SERVICES, "nginx", "postgres", "migrate", "secrets"}
+
+
+def test_the_edge_has_a_file_for_every_service():
+    assert {path.stem for path in (ROOT / "nginx" / "services").glob("*.conf")} == set(SERVICES)
+
+
+def test_make_has_every_target_and_no_other():
+    assert targets_of_make() == set(TARGETS) | {"help"}
+
+
+def test_the_documents_name_targets_that_exist():
+    named = {
+        (page.name, name) for page in PAGES for name in re.findall(r"(?:`|\$ )make ([a-z][a-z-]*)", page.read_text())
+    }
+
+    assert {name for _, name in named} <= targets_of_make(), named
+
+
+def test_the_tree_is_the_tree():
+    told = {re.sub(r"\[(.*)\]\(.*\)", r"\1", row[0]).strip("/") for row in rows("Where things are")}
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+
+    assert told - {".run", "compose.yaml"} == folders - {"__pycache__", "docs"} | ({"docs"} & folders)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
+def test_a_lock_names_versions_and_hashes_and_no_host(lock: Path):
+    text = lock.read_text()
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+    asked = {
+        re.split(r"[\s\[<>=;]", line)[0]
+        for line in lock.with_suffix(".in").read_text().splitlines()
+        if line[:1].isalpha()
+    }
+
+    assert asked <= pinned
+    assert text.count("--hash=sha256:") >= len(pinned)
+    assert "://" not in text
+
+
+def test_the_locks_agree():
+    """They are installed into one environment."""
+    versions: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.MULTILINE):
+            versions.setdefault(name, set()).add(version)
+
+    assert not {name: found for name, found in versions.items() if len(found) > 1}

@@ -1,0 +1,93 @@
+"""The contract as data: services, routes, and the shape of an error. Tests are parametrized over it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ISO_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+HEX_32 = re.compile("[0-9a-f]{32}")
+MIB = 1024 * 1024
+LARGEST = 2**63 - 1
+
+READ, WRITE, BOTH = ("GET", "HEAD"), ("POST",), ("GET", "HEAD", "POST")
+# Path with a query that keeps a GET short -> methods. What is not here is 405.
+ROUTES = {
+    "/": READ,
+    "/healthz": READ,
+    "/readyz": READ,
+    "/headers": READ,
+    "/plaintext": READ,
+    "/json": READ,
+    "/cpu?ms=0": READ,
+    "/wait?ms=0": READ,
+    "/query?n=1": READ,
+    "/messages?limit=1": BOTH,
+    "/poll?timeout=0": READ,
+    "/echo": WRITE,
+    "/digest": WRITE,
+    "/stream?chunks=1&ms=0": READ,
+    "/session": BOTH,
+    "/jobs": WRITE,
+    "/jobs/00000000-0000-4000-8000-000000000000": READ,
+    "/events": READ,
+    "/ws/echo": READ,
+    "/ws/chat": READ,
+}
+NEED_DATABASE = ("/readyz", "/query", "/messages", "/poll", "/jobs", "/events", "/ws/chat")
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    interface: str
+    folder: str
+    server: str
+
+    @property
+    def framework(self) -> str:
+        return Path(self.folder).name
+
+
+def table() -> dict:
+    """The launcher's own table: a new service or server is tested by the existing tests."""
+    command = [sys.executable, "-m", "serve", "--table"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "apps")}
+    return json.loads(subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout)
+
+
+def services() -> dict[str, Service]:
+    rows = table()["services"].items()
+    return {name: Service(name, row["interface"], row["folder"], row["default"]) for name, row in rows}
+
+
+SERVICES = services()
+NAMES = tuple(SERVICES)
+WSGI = tuple(name for name, service in SERVICES.items() if service.interface == "wsgi")
+ASGI = tuple(name for name, service in SERVICES.items() if service.interface == "asgi")
+
+PHRASES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large",
+           414: "uri_too_long", 422: "unprocessable_content", 426: "upgrade_required",
+           431: "request_header_fields_too_large", 501: "not_implemented", 502: "bad_gateway",
+           503: "service_unavailable", 504: "gateway_timeout", 505: "http_version_not_supported"}  # fmt: skip
+
+
+def assert_error(answer, status: int) -> dict:
+    """The one shape of every error; gives its fields."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].partition(";")[0] == "application/json"
+    fields = answer.json()
+    assert_shape(fields, status)
+    assert fields["request_id"] == answer.headers["x-request-id"]
+    return fields
+
+
+def assert_shape(fields: dict, status: int) -> None:
+    assert set(fields) == {"error", "detail", "request_id"}
+    assert fields["error"] == PHRASES[status]
+    assert fields["detail"].endswith(".") and "\n" not in fields["detail"], "one sentence"
+    assert HEX_32.fullmatch(fields["request_id"])

@@ -1,0 +1,107 @@
+"""A real stack under test: started by ./ponte under a project name, a run folder and ports of its own."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.contract import ROOT
+
+RUNS = ".run/tests"
+UP_SECONDS = 900  # a first run builds images and installs dependencies
+WORD_SECONDS = 180
+
+
+@dataclass
+class Stack:
+    engine: str
+    url: str
+    ours: bool  # started by this run, so that it may be broken and taken down
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 80
+
+    def ponte(self, *words: str, seconds: float = WORD_SECONDS, **environ: str) -> subprocess.CompletedProcess[str]:
+        """One call of the front door, as a user would type it."""
+        command = [str(ROOT / "ponte"), *words]
+        merged = {**os.environ, **self.environ, **environ}
+        return subprocess.run(command, cwd=ROOT, env=merged, capture_output=True, text=True, timeout=seconds)
+
+    def ps(self) -> list[dict[str, Any]]:
+        answer = self.ponte("ps", "FORMAT=json")
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def replicas(self, service: str) -> list[dict[str, Any]]:
+        return [row for row in self.ps() if row["service"] == service]
+
+    def logs(self, service: str) -> str:
+        answer = self.ponte("logs", f"SERVICE={service}")
+        return answer.stdout + answer.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def already_up(url: str) -> Stack:
+    """The stack a person started in this checkout; its engine is found by ./ponte itself."""
+    return Stack(os.environ.get("ENGINE", "unknown"), url.rstrip("/"), ours=False)
+
+
+def own(engine: str, number: int | None = None) -> Stack:
+    """A stack of this test run: two runs in one checkout do not meet, and who left one behind can be told."""
+    number = number or os.getpid()
+    checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+    port = str(free_port())
+    environ = {"ENGINE": engine, "COMPOSE_PROJECT_NAME": f"ponte-test-{engine}-{checkout}-{number}", "HTTP_PORT": port}
+    environ |= {"PONTE_RUN": f"{RUNS}/{engine}-{number}"}
+    return Stack(engine, f"http://127.0.0.1:{port}", ours=True, environ=environ)
+
+
+def start(stack: Stack) -> subprocess.CompletedProcess[str]:
+    for left in left_behind():
+        remove(left)
+    return stack.ponte("up", seconds=UP_SECONDS)
+
+
+def left_behind() -> Iterator[Stack]:
+    """Stacks of test runs that were killed."""
+    for folder in (ROOT / RUNS).glob("*-[0-9]*"):
+        engine, _, number = folder.name.partition("-")
+        if not Path("/proc", number).exists():
+            yield own(engine, int(number))
+
+
+def remove(stack: Stack) -> None:
+    """Takes the stack down with its data; the run folder and the project name are ours alone."""
+    stack.ponte("down")
+    if stack.engine == "compose":
+        command = ["docker", "compose", "-p", stack.environ["COMPOSE_PROJECT_NAME"], "down", "--volumes"]
+        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=WORD_SECONDS)
+    shutil.rmtree(ROOT / stack.environ["PONTE_RUN"], ignore_errors=True)
+
+
+def unavailable(engine: str) -> str:
+    """Why an engine cannot be used on this machine; empty when it can."""
+    if engine == "native":
+        return ""
+    for command, reason in {
+        ("docker", "version"): "no Docker engine answers",
+        ("docker", "compose", "version"): "docker compose v2 is not installed",
+    }.items():
+        if not shutil.which("docker") or subprocess.run(command, capture_output=True).returncode:
+            return reason
+    return ""

@@ -1,0 +1,3 @@
+"""The tests of tests/stack/test_answers.py, in process."""
+
+from tests.stack.test_answers import *  # noqa: F403

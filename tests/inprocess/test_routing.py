@@ -1,0 +1,3 @@
+"""The tests of tests/stack/test_routing.py, in process."""
+
+from tests.stack.test_routing import *  # noqa: F403

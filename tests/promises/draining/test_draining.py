@@ -1,0 +1,132 @@
+"""SIGTERM to one replica, without an edge in front: see promise.md."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract import ROOT
+from tests.waiting import until
+from tests.wire import connection, headers, read_all, read_until, request, statuses
+
+DEFAULTS = [("flask", 1), ("flask", 2), ("fastapi", 1), ("fastapi", 2)]
+# What the launcher starts -> what it would start without our mend.
+STOCK = {
+    "serve.gthread.DrainingWorker": "gthread",
+    "serve.uvicorn": "uvicorn",
+    "python:serve.gunicorn": "python:gunicorn.errors",
+}
+LOSING = [("flask", 2), ("fastapi", 2)]
+POST = request("POST /echo HTTP/1.1", "Content-Length: 2", body=b"hi")
+SLOW_MS = 1500
+
+
+class Replica:
+    def __init__(self, service: str, workers: int, mends: bool, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        apps = ROOT / "apps"
+        environ = {**os.environ, "WEB_CONCURRENCY": str(workers), "SERVICE": service, "REPLICA": service}
+        environ |= {"PYTHONPATH": f"{apps}:{apps / service}"}
+        check = [sys.executable, "-m", "serve", service, "--check", "--port", str(self.port)]
+        words = subprocess.run(check, env=environ, capture_output=True, text=True, check=True).stdout.split()
+        self.log = (folder / "log").open("w+")
+        command = words if mends else [STOCK.get(word, word) for word in words]
+        self.process = subprocess.Popen(command, env=environ, cwd=apps, stdout=self.log, stderr=self.log)
+        until(lambda: self.ask(request("GET /healthz HTTP/1.1")) == "200", 20)
+
+    def ask(self, message: bytes) -> str:
+        """'200', 'refused' when nothing let us in, or 'lost': let in and not answered."""
+        try:
+            connection = socket.create_connection(("127.0.0.1", self.port), 5)
+        except OSError:
+            return "refused"
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(message)
+            return str((statuses(read_all(connection)) or ["lost"])[0])
+        return "lost"
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+def outcomes_of_a_stop(replica: Replica) -> Counter[str]:
+    """What became of every POST sent around SIGTERM, by several clients, while a slow GET was being served."""
+    outcomes: Counter[str] = Counter()
+    slow: list[str] = []
+    waiting = threading.Thread(target=lambda: slow.append(replica.ask(request(f"GET /wait?ms={SLOW_MS} HTTP/1.1"))))
+    clients = [threading.Thread(target=hammer, args=(replica, outcomes)) for _ in range(4)]
+    for thread in [waiting, *clients]:
+        thread.start()
+    until(lambda: outcomes["200"] > 20)
+    replica.process.send_signal(signal.SIGTERM)
+    for thread in [waiting, *clients]:
+        thread.join()
+    outcomes["slow " + slow[0]] += 1
+    return outcomes
+
+
+def hammer(replica: Replica, outcomes: Counter[str]) -> None:
+    """Until the replica has been refusing for a second, longer than its slow request lasts."""
+    end = time.monotonic() + 20
+    refused_since = None
+    while time.monotonic() < end and (refused_since is None or time.monotonic() - refused_since < SLOW_MS / 1000 + 1):
+        outcome = replica.ask(POST)
+        outcomes[outcome] += 1
+        refused_since = (refused_since or time.monotonic()) if outcome == "refused" else None
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str, int, bool], Replica]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(service: str, workers: int, mends: bool) -> Replica:
+            replica = Replica(service, workers, mends, tmp_path)
+            stack.callback(replica.end)
+            return replica
+
+        yield make
+
+
+@pytest.mark.parametrize(("service", "workers"), DEFAULTS)
+def test_nobody_is_let_in_and_then_reset(start, service: str, workers: int) -> None:
+    outcomes = outcomes_of_a_stop(start(service, workers, True))
+
+    assert outcomes["lost"] == 0, outcomes
+    assert outcomes["slow 200"] == 1 and outcomes["refused"] > 0, outcomes
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("service", "workers"), LOSING)
+def test_without_the_mend_somebody_is(start, service: str, workers: int) -> None:
+    outcomes = outcomes_of_a_stop(start(service, workers, False))
+
+    assert outcomes["lost"] > 0, outcomes
+
+
+@pytest.mark.parametrize("service", ["flask", "fastapi"])
+def test_a_request_on_an_idle_connection_is_answered_and_is_its_last(start, service: str) -> None:
+    replica = start(service, 1, True)
+    with connection(("127.0.0.1", replica.port)) as idle:
+        idle.sendall(b"GET /json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        read_until(idle, b"World!")
+        replica.process.send_signal(signal.SIGTERM)
+        until(lambda: replica.ask(POST) == "refused")
+        idle.sendall(b"GET /json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        late = read_all(idle)
+
+    assert statuses(late) == [200]
+    assert headers(late)["connection"] == "close"

@@ -1,0 +1,81 @@
+"""One replica on its own, as the launcher starts it: no edge, no database, a port of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import httpx
+
+from tests.contract import ROOT, SERVICES, table
+from tests.engine import free_port
+from tests.waiting import until
+
+# Every service with every server that fits: a new line in the launcher's table is tested by the existing tests.
+PAIRS = [
+    (service.name, server)
+    for service in SERVICES.values()
+    for server, about in table()["servers"].items()
+    if about["interface"] == service.interface
+]
+
+
+@dataclass(frozen=True)
+class Lone:
+    service: str
+    server: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged, apart from what the launcher said before."""
+        self.log.seek(0)
+        return [json.loads(line) for line in self.log.read().splitlines() if line.startswith(b"{")]
+
+
+@contextmanager
+def replica(service: str, server: str, **environ: str) -> Iterator[Lone]:
+    settings = {
+        "PYTHONPATH": str(ROOT / "apps"),
+        "SERVER": server,
+        "REPLICA": "lone-1",
+        "SECRET_KEY": "only for tests",
+        "WEB_CONCURRENCY": "1",
+        "DATABASE_URL": "postgresql://ponte:ponte@127.0.0.1:1/ponte",
+    }
+    port = free_port()
+    command = [sys.executable, "-m", "serve", service, "--port", str(port)]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, env={**os.environ, **settings, **environ}, stdout=log, stderr=log)
+        lone = Lone(service, server, port, process, log)
+        try:
+            until(lambda: process.poll() is not None or healthy(lone), seconds=20)
+            assert process.poll() is None, lone.lines()
+            yield lone
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def healthy(lone: Lone) -> bool:
+    try:
+        return httpx.get(f"{lone.url}/healthz", timeout=1).status_code == 200
+    except httpx.TransportError:
+        return False

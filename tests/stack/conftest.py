@@ -1,0 +1,74 @@
+"""What the tests of a real stack share: an application behind the edge, and replicas on their own ports."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.apps import App
+from tests.contract import ASGI, NAMES, SERVICES, WSGI
+from tests.engine import Stack
+
+SECONDS = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that restart, break and stop the stack come last; no test may hang the suite."""
+    items.sort(key=lambda item: item.path.name in LAST and LAST.index(item.path.name) + 1)
+    for item in items:
+        if "tests/stack" in item.path.as_posix() and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+LAST = ("test_sigterm.py", "test_restart.py", "test_lifecycle.py")
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=35) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def apps(stack: Stack, http: httpx.Client) -> dict[str, App]:
+    return {name: App(service, http, f"{stack.url}/{name}") for name, service in SERVICES.items()}
+
+
+@pytest.fixture(params=NAMES)
+def app(request: pytest.FixtureRequest, apps: dict[str, App]) -> App:
+    return apps[request.param]
+
+
+@pytest.fixture(params=WSGI)
+def wsgi_app(request: pytest.FixtureRequest, apps: dict[str, App]) -> App:
+    return apps[request.param]
+
+
+@pytest.fixture(params=ASGI)
+def asgi_app(request: pytest.FixtureRequest, apps: dict[str, App]) -> App:
+    return apps[request.param]
+
+
+@pytest.fixture
+def replica(app: App, stack: Stack, http: httpx.Client) -> App:
+    """One replica on its own port, without the edge; containers publish none."""
+    return direct(app, stack, http)
+
+
+@pytest.fixture
+def asgi_replica(asgi_app: App, stack: Stack, http: httpx.Client) -> App:
+    return direct(asgi_app, stack, http)
+
+
+def direct(app: App, stack: Stack, http: httpx.Client) -> App:
+    row = stack.replicas(app.name)[0]
+    if stack.engine == "compose" or not row.get("address"):
+        pytest.skip("a replica's own port is not reachable from outside its network")
+    return App(app.service, http, f"http://{row['address']}")
+
+
+@pytest.fixture(autouse=True)
+def keep_others_stack(request: pytest.FixtureRequest) -> None:
+    """A stack somebody else started is neither broken nor stopped."""
+    if request.node.get_closest_marker("own_stack") and not request.getfixturevalue("stack").ours:
+        pytest.skip("would stop the stack at PONTE_URL, which this run did not start")

@@ -1,0 +1,212 @@
+"""What can be done to a running stack; each test leaves it as it found it, the last one leaves nothing."""
+
+import os
+import signal
+import socket
+import time
+
+import httpx
+import pytest
+
+from tests import processes
+from tests.apps import App
+from tests.contract import SERVICES
+from tests.engine import UP_SECONDS, Stack, free_port
+from tests.load import Load, mixed
+from tests.processes import alive, family, listens, parent
+from tests.waiting import until
+
+pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(180)]
+
+
+def ids(stack: Stack) -> dict[str, str]:
+    return {row["replica"]: row["id"] for row in stack.ps()}
+
+
+def ready(stack: Stack, service: str, count: int) -> bool:
+    rows = stack.replicas(service)
+    return len(rows) == count and all(row["ready"] for row in rows)
+
+
+def answering(app: App) -> set[str]:
+    return {app.get("/json").headers["x-served-by"].split("/")[1] for _ in range(60)}
+
+
+def test_up_twice_changes_nothing(stack: Stack):
+    before = ids(stack)
+    answer = stack.ponte("up")
+
+    assert answer.returncode == 0, answer.stderr
+    assert ids(stack) == before
+
+
+@pytest.mark.parametrize("name", ("flask", "django-asgi", "fastapi"))
+def test_a_service_is_scaled_under_load_without_a_lost_request(apps: dict[str, App], stack: Stack, name: str):
+    app = apps[name]
+    with Load(mixed(app.base)) as load:
+        for count in (4, 1, 2):
+            answer = stack.ponte("scale", f"SERVICE={name}", f"REPLICAS={count}")
+
+            assert answer.returncode == 0, answer.stderr
+            assert ready(stack, name, count)
+            until(lambda: answering(app) == {row["replica"] for row in stack.replicas(name)})
+
+    assert not load.lost
+    assert len(load.answers) > 100
+
+
+def test_up_keeps_the_counts_that_scale_has_set(stack: Stack):
+    assert stack.ponte("scale", "SERVICE=django", "REPLICAS=3").returncode == 0
+    assert stack.ponte("up").returncode == 0
+
+    assert ready(stack, "django", 3)
+    assert stack.ponte("scale", "SERVICE=django", "REPLICAS=2").returncode == 0
+
+
+def test_scaling_one_service_leaves_the_others_alone(stack: Stack):
+    before = ids(stack)
+    assert stack.ponte("scale", "SERVICE=fastapi", "REPLICAS=3").returncode == 0
+    assert stack.ponte("scale", "SERVICE=fastapi", "REPLICAS=2").returncode == 0
+
+    after = ids(stack)
+    assert {name: number for name, number in before.items() if "fastapi" not in name} == {
+        name: number for name, number in after.items() if name in before and "fastapi" not in name
+    }
+
+
+def test_the_edge_is_reloaded_without_a_lost_request(apps: dict[str, App], stack: Stack):
+    with Load([ask for app in apps.values() for ask in mixed(app.base)[1:3]]) as load:
+        for _ in range(4):
+            answer = stack.ponte("reload")
+            assert answer.returncode == 0, answer.stderr
+
+    assert not load.lost
+    assert len(load.answers) > 100
+
+
+@pytest.mark.parametrize("name", ("flask", "fastapi"))
+def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack, name: str):
+    victim = stack.replicas(name)[0]
+    with Load(mixed(apps[name].base)) as load:
+        processes.send(victim, stack.engine, signal.SIGKILL)
+        until(lambda: replaced(stack, victim), seconds=20)
+        until(lambda: ready(stack, name, 2), seconds=20, every=0.2)
+        until(lambda: len(answering(apps[name])) == 2)
+
+    assert not load.lost_of("GET"), "nginx asks another replica"
+    assert len(load.lost_of("POST")) <= 2, "only what was in flight there"
+
+
+def replaced(stack: Stack, victim: dict) -> bool:
+    """Another process has its place; a container keeps its id when it is started again."""
+    same = [row for row in stack.replicas(victim["service"]) if row["id"] == victim["id"]]
+    return not same or (same[0]["uptime"] or victim["uptime"]) < victim["uptime"]
+
+
+def test_a_job_of_a_killed_replica_is_lost_and_everybody_is_told(apps: dict[str, App], stack: Stack):
+    jobs = [apps["fastapi"].post("/jobs", json={"ms": 10_000}).json()["id"] for _ in range(6)]
+    victim = apps["fastapi"].get(f"/jobs/{jobs[0]}").json()["replica"]
+    row = next(row for row in stack.replicas("fastapi") if row["replica"] == victim)
+    processes.send(row, stack.engine, signal.SIGKILL)
+
+    until(lambda: apps["flask"].get(f"/jobs/{jobs[0]}").json()["status"] == "lost", seconds=20, every=0.2)
+    until(lambda: ready(stack, "fastapi", 2), seconds=20, every=0.2)
+
+
+WRONG = (
+    ("restart", "SERVICE=flsk"), ("logs", "SERVICE=flsk"), ("scale", "SERVICE=nginx", "REPLICAS=2"), ("scale", "SERVICE=flask"),
+    ("scale", "SERVICE=flask", "REPLICAS=0"), ("scale", "SERVICE=flask", "REPLICAS=65"), ("scale", "SERVICE=flask", "REPLICAS=-1"),
+    ("scale", "SERVICE=flask", "REPLICAS=two"), ("scale", "SERVICE=flask", "REPLICAS=1.5"), ("scale", "SERVICE=flask", "REPLICAS="),
+    ("up", "ENGINE=podman"), ("up", "HTTP_PORT=0"), ("up", "HTTP_PORT=65536"), ("up", "HTTP_PORT=x"), ("up", "BIND_ADDRESS=here"),
+    ("up", "SERVER=gunicron"), ("up", "FLASK_SERVER=uvicorn"), ("up", "FLASK_REPLICAS=0"), ("up", "FASTAPI_REPLICAS=65"),
+    ("up", "STAGE=prod"), ("ps", "FORMAT=xml"), ("upp",), ("up", "NO_SUCH=1"), ("up", "MAX_UPLOAD=lots"), ("up", "THREADS=0"),
+    ("up", "WEB_CONCURRENCY=many"), ("up", "LOG_LEVEL=loud"), ("up", "COMPOSE_PROJECT_NAME=A B"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_a_wrong_word_is_one_sentence_and_exit_code_2(stack: Stack, words: tuple[str, ...]):
+    answer = stack.ponte(*words)
+
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert_one_sentence(answer.stderr)
+
+
+def assert_one_sentence(text: str) -> None:
+    *before, last = text.strip().splitlines()
+    assert last.startswith("ponte: "), text
+    assert not [line for line in before if line.startswith("ponte: ")], text  # notes may come first: engine, versions
+    assert "Traceback" not in text
+
+
+def test_wrong_words_have_changed_nothing(stack: Stack):
+    assert {name: len(stack.replicas(name)) for name in SERVICES} == dict.fromkeys(SERVICES, 2)
+
+
+def test_a_taken_port_is_one_sentence_and_exit_code_3_and_nothing_is_started(stack: Stack):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other = another(stack, HTTP_PORT=str(taken.getsockname()[1]))
+        answer = other.ponte("up", seconds=UP_SECONDS)
+
+        assert answer.returncode == 3, answer.stdout + answer.stderr
+        assert_one_sentence(answer.stderr)
+        assert str(taken.getsockname()[1]) in answer.stderr
+    assert other.ponte("ps").returncode == 3
+
+
+@pytest.mark.parametrize("word", ("ps", "down", "logs", "restart", "reload"))
+def test_nothing_up_is_exit_code_3(stack: Stack, word: str):
+    answer = another(stack, HTTP_PORT=str(free_port())).ponte(word)
+
+    assert answer.returncode == 3
+    assert_one_sentence(answer.stderr)
+
+
+def another(stack: Stack, **environ: str) -> Stack:
+    """A second stack of this checkout, which is not up."""
+    own = {"COMPOSE_PROJECT_NAME": stack.environ["COMPOSE_PROJECT_NAME"] + "-other"}
+    own |= {"PONTE_RUN": stack.environ["PONTE_RUN"] + "/other"}
+    return Stack(stack.engine, stack.url, ours=True, environ={**stack.environ, **own, **environ})
+
+
+def test_a_killed_keeper_leaves_no_orphan_and_the_next_up_works(apps: dict[str, App], stack: Stack):
+    if stack.engine != "native":
+        pytest.skip("the keeper of containers is the Docker engine itself")
+    row = apps["flask"].say("before the keeper was killed")
+    keeper = parent(int(stack.replicas("fastapi")[0]["id"]))
+    orphans = family(keeper) | {int(number) for number in ids(stack).values() if number}
+    os.kill(keeper, signal.SIGKILL)
+
+    until(lambda: not alive(orphans), seconds=45)  # they finish what they were doing
+    answer = stack.ponte("up")
+    assert answer.returncode == 0, answer.stderr
+    assert apps["flask"].messages(row["id"] - 1)[0] == row
+
+
+def test_up_after_down_has_its_data_and_down_leaves_no_process_and_no_port(apps: dict[str, App], stack: Stack):
+    row = apps["django"].say("before the stack went down")
+    assert down(stack).returncode == 0
+    answer = stack.ponte("up")
+
+    assert answer.returncode == 0, answer.stderr
+    assert apps["django"].messages(row["id"] - 1)[0] == row
+    assert down(stack).returncode == 0
+    assert stack.ponte("down").returncode == 3
+
+
+def down(stack: Stack):
+    """Down, with a look at what it leaves."""
+    rows = stack.ps()
+    ports = [("127.0.0.1", int(row["address"].rpartition(":")[2])) for row in rows if row.get("address")]
+    native = {int(row["id"]) for row in rows if row["id"] and stack.engine == "native"}
+    everybody = {parent(pid) for pid in native}.union(*(family(pid) for pid in native)) - {1, os.getpid()}
+    began = time.monotonic()
+    answer = stack.ponte("down")
+
+    assert answer.returncode == 0, answer.stderr
+    assert time.monotonic() - began < 60
+    assert not alive(everybody)
+    assert not [port for port in {*ports, stack.address} if listens(port)]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(stack.url + "/healthz")
+    return answer

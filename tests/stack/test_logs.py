@@ -1,0 +1,69 @@
+"""The edge's log: one JSON object a line, with the id that the application and the client have seen."""
+
+import json
+
+import httpx
+
+from tests import wire
+from tests.apps import App
+from tests.engine import Stack
+from tests.sockets import header, opened, refused
+from tests.waiting import until
+
+
+def entries(stack: Stack, text: str) -> list[dict]:
+    """Log lines of the edge that hold a text; engines put a name in front of a line."""
+    found = [line[line.index("{") :] for line in stack.logs("nginx").splitlines() if text in line and "{" in line]
+    return [json.loads(line) for line in found]
+
+
+def test_the_edge_logs_a_request_under_the_id_the_client_got(app: App, stack: Stack):
+    answer = app.get("/json?x=1")
+    (entry,) = until(lambda: entries(stack, answer.headers["x-request-id"]))
+
+    text = json.dumps(entry)
+    for part in ("GET", f"/{app.name}/json", "200", answer.headers["x-request-id"]):
+        assert part in text
+
+
+def test_the_edge_logs_how_long_the_application_took(app: App, stack: Stack):
+    answer = app.get("/wait?ms=300")
+    (entry,) = until(lambda: entries(stack, answer.headers["x-request-id"]))
+    times = {name: value for name, value in entry.items() if "upstream" in name and "time" in name}
+
+    assert any(0.3 <= float(value) < 5 for value in times.values()), entry
+
+
+def test_the_edge_logs_its_own_errors(stack: Stack, http: httpx.Client):
+    answer = http.get(stack.url + "/no-such-path")
+
+    assert until(lambda: entries(stack, answer.headers["x-request-id"]))
+
+
+def test_a_log_line_cannot_be_forged(stack: Stack):
+    agent = 'User-Agent: a", "status": "forged\\u0022 \xff'
+    wire.exchange(stack.address, wire.request('GET /no-such-path?"%0a{} HTTP/1.1', agent))
+
+    (entry,) = until(lambda: entries(stack, "forged"))
+    assert "forged" not in str(entry["status"])
+
+
+def test_an_application_is_silent_about_requests_that_went_well(app: App, stack: Stack):
+    number = app.get("/json").headers["x-request-id"]
+
+    assert number not in stack.logs(app.name)
+
+
+def test_an_application_is_silent_about_websockets_too(asgi_app: App, stack: Stack):
+    with opened(asgi_app.ws + "/ws/echo") as socket:
+        accepted = header(socket, "X-Request-ID")
+    answer = refused(asgi_app.ws + "/ws/chat", additional_headers={"Origin": "http://evil.example"})
+    logs = stack.logs(asgi_app.name)
+
+    assert accepted not in logs
+    assert answer.headers["X-Request-ID"] not in logs
+
+
+def test_every_service_has_logs(stack: Stack):
+    for name in ("flask", "django", "django-asgi", "fastapi", "nginx", "postgres"):
+        assert stack.logs(name).strip(), name

@@ -1,0 +1,76 @@
+"""A service restarted under load: no request is lost, none is carried out twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.apps import App
+from tests.engine import Stack
+from tests.load import Load, get, mixed
+from tests.waiting import until
+
+pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(120)]
+# One service of each server in the quick tier.
+SERVICES = ("flask", "fastapi", *(pytest.param(name, marks=pytest.mark.full) for name in ("django", "django-asgi")))
+
+
+@dataclass
+class Restarted:
+    """What clients saw while both replicas of a service were restarted."""
+
+    app: App
+    code: int
+    said: str
+    load: Load
+    ids: tuple[set[str], set[str]]
+    jobs: list[str]
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def restarted(request: pytest.FixtureRequest, apps: dict[str, App], stack: Stack) -> Iterator[Restarted]:
+    app = apps[request.param]
+    slow = [get(f"{app.base}/wait?ms=900"), get(f"{app.base}/stream?chunks=10&ms=90")]
+    with Load([*mixed(app.base), *slow, *slow]) as load:
+        jobs = [app.post("/jobs", json={"ms": 2000}).json()["id"] for _ in range(6)]
+        before = {row["id"] for row in stack.replicas(app.name)}
+        answer = stack.ponte("restart", f"SERVICE={app.name}")
+        after = {row["id"] for row in stack.replicas(app.name)}
+    yield Restarted(app, answer.returncode, answer.stderr, load, (before, after), jobs)
+
+
+def test_a_restart_replaces_every_replica(restarted: Restarted):
+    before, after = restarted.ids
+
+    assert restarted.code == 0, restarted.said
+    assert len(after) == len(before) and not before & after
+
+
+def test_a_restart_loses_no_request(restarted: Restarted):
+    assert not restarted.load.lost
+    assert len(restarted.load.answers) > 100
+
+
+def test_what_was_sent_once_is_carried_out_once(restarted: Restarted):
+    rows = [answer.json() for answer in restarted.load.answers if answer.status_code == 201]
+    sent = {row["text"]: row["id"] for row in rows}
+    stored: list[tuple[str, int]] = []
+    last = min(sent.values()) - 1
+    while page := restarted.app.messages(last):
+        stored += [(row["text"], row["id"]) for row in page if row["author"] == "load"]
+        last = page[-1]["id"]
+
+    assert sorted(stored) == sorted(sent.items())
+
+
+def test_streams_in_flight_arrive_whole(restarted: Restarted):
+    streams = [answer.text for answer in restarted.load.answers if answer.url.path.endswith("/stream")]
+
+    assert streams and {text.count("\n") for text in streams} == {10}
+
+
+def test_jobs_are_finished_before_the_stop(restarted: Restarted):
+    def states() -> set[str]:
+        return {restarted.app.get(f"/jobs/{number}").json()["status"] for number in restarted.jobs}
+
+    until(lambda: states() == {"done"})
