@@ -1,11 +1,13 @@
 """The middleware of every ASGI application, written to the interface alone (ASGI 3)."""
 
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
 from core import logs, metrics, stopping
+from core.errors import JSON_TYPE, Problem, not_allowed
 from core.forwarded import Trust, id_of
 from core.replica import Replica
 
@@ -143,7 +145,13 @@ async def answer(send: Send, status: int, content_type: str, body: bytes, header
 
 
 async def metrics_page(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["method"] != "GET":
+        return await answer_problem(send, not_allowed(("GET",)))
     await answer(send, 200, metrics.CONTENT_TYPE, metrics.page(), {})
+
+
+async def answer_problem(send: Send, problem: Problem) -> None:
+    await answer(send, problem.status, JSON_TYPE, json.dumps(problem.body).encode(), problem.headers)
 
 
 async def stream(send: Send, content_type: str, parts: AsyncGenerator[bytes], headers: dict[str, str]) -> None:

@@ -123,8 +123,8 @@ class AsyncFeed:
     async def poll(self, after: int | None, seconds: float) -> list[dict[str, Any]]:
         """Messages above `after` (default: the newest now) as soon as there are; [] when time is up or at a stop."""
         deadline = time.monotonic() + seconds
-        async with self.reader() as reader:
-            last = await self.database.run(messages.newest()) if after is None else after
+        async with self.reader(after) as reader:
+            last = reader.last
             with suppress(Ended):
                 while not (found := await self.database.run(messages.after(last, PAGE))):
                     if not await reader.next(deadline - time.monotonic()):
@@ -189,9 +189,14 @@ class Reader:
     async def __aenter__(self) -> "Reader":
         await self.feed.start()
         self.feed.queues.add(self.queue)
-        self.last = self.feed.last if self.after is None else self.after
         if stopping():
             self.queue.put_nowait(None)
+        try:
+            # The feed may be a moment behind: what is "now" the database knows.
+            self.last = await self.feed.database.run(messages.newest()) if self.after is None else self.after
+        except Problem:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

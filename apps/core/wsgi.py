@@ -1,10 +1,12 @@
 """The middleware of every WSGI application, written to the interface alone (PEP 3333)."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from core import logs, metrics, stopping
+from core.errors import JSON_TYPE, not_allowed
 from core.forwarded import Trust, id_of
 from core.replica import Replica
 
@@ -87,6 +89,11 @@ def key(header: str) -> str:
 
 
 def metrics_page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        problem = not_allowed(("GET",))
+        body = json.dumps(problem.body).encode()
+        start_response("405 Method Not Allowed", [("Content-Type", JSON_TYPE), *problem.headers.items()])
+        return [body]
     page = metrics.page()
     start_response("200 OK", [("Content-Type", metrics.CONTENT_TYPE), ("Content-Length", str(len(page)))])
     return [page]

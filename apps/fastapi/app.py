@@ -51,6 +51,8 @@ def own_path(scope: asgi.Scope) -> str:
 
 def exact(request: HTTPConnection) -> None:
     """Where FastAPI is generous: a path may end in a newline, and the last of repeated parameters counts."""
+    if request.scope["type"] == "websocket":
+        return
     if route(own_path(request.scope)) is None:
         raise not_found()
     query = params.Query(request.url.query)
@@ -221,6 +223,12 @@ async def ws_chat(websocket: WebSocket) -> None:
         return await database.run(messages.store(author, text, replica.name))
 
     await sockets.chat(websocket.scope, websocket.receive, websocket.send, feed, store)
+
+
+@fastapi.websocket("/{path:path}")
+async def no_websocket(websocket: WebSocket) -> None:
+    await websocket.receive()
+    await sockets.deny(websocket.scope, websocket.send, not_found("No WebSocket answers at this path."))
 
 
 def answer(problem: Problem) -> JSONResponse:

@@ -14,8 +14,9 @@ from core.readiness import Readiness
 from core.replica import Replica
 from core.session import COOKIE, Session
 from core.wsgi import Middleware, seen
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Request, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
 replica = Replica.from_env("flask")
 settings = replica.settings
@@ -24,7 +25,17 @@ feed = Feed(settings)
 jobs = Jobs(database.run, replica.name)
 readiness = Readiness(lambda: database.run(messages.ping()))
 
-flask = Flask(__name__, static_folder=None)
+
+class PlainFlask(Flask):
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """A handshake is matched like any other GET: werkzeug would answer it with 400."""
+        adapter = super().create_url_adapter(request)
+        if adapter is not None:
+            adapter.websocket = False
+        return adapter
+
+
+flask = PlainFlask(__name__, static_folder=None)
 flask.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # OPTIONS is a method like any other: 405
 flask.url_map.merge_slashes = False  # //json is another path, not a redirect
 flask.json.sort_keys = False  # type: ignore[attr-defined]

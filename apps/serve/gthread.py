@@ -13,6 +13,8 @@ import time
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from serve.listener import LAST_HANDSHAKES_SECONDS
+
 DRAIN_SECONDS = 5
 # More than the socket buffers between a proxy and a worker hold: beyond that the proxy has not sent the body whole.
 DRAIN_BYTES = 16 * 1024 * 1024
@@ -25,10 +27,16 @@ class DrainingWorker(ThreadWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:
         if not self.alive and not enabled:
+            self.go_on_accepting()
             self.accept_queue()
         super().set_accept_enabled(enabled)
         if not self.alive:
             self.close_listeners()
+
+    def go_on_accepting(self) -> None:
+        end = time.monotonic() + LAST_HANDSHAKES_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            self.wait_for_and_dispatch_events(left)
 
     def accept_queue(self) -> None:
         """Takes every connection that the kernel has completed."""

@@ -8,6 +8,7 @@ before it signals them, else it would go on accepting for nobody.
 
 import asyncio
 import importlib
+import logging
 import os
 import socket
 import time
@@ -17,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 from uvicorn.supervisors import multiprocess
 
-from serve.listener import stop_queueing
+from serve.listener import LAST_HANDSHAKES_SECONDS, stop_queueing
 
 # Time for a request that the proxy has begun to send; idle connections have no other end.
 LINGER_SECONDS = 2
@@ -39,7 +40,7 @@ class LingeringServer(Server):
         if self.config.workers == 1:  # with more, siblings may go on serving the same socket
             for listener in listeners:
                 stop_queueing(listener)
-        await asyncio.sleep(0.01)  # the loop accepts what is queued
+        await asyncio.sleep(LAST_HANDSHAKES_SECONDS)  # the loop accepts what is queued
         for server in self.servers:
             server.close()
         for listener in sockets:
@@ -70,6 +71,14 @@ for module, name, ours in (
 ):
     assert hasattr(module, name), f"Uvicorn no longer has {name}"
     setattr(module, name, ours)
+
+
+def no_line_for_each_websocket(record: logging.LogRecord) -> bool:
+    """Uvicorn writes them to its error log at level info; ACCESS_LOG=1 has one of our own."""
+    return record.module != "websockets_sansio_impl" or record.levelno > logging.INFO
+
+
+logging.getLogger("uvicorn.error").addFilter(no_line_for_each_websocket)
 logs.configure(os.environ.get("SERVICE", ""), os.environ.get("REPLICA", ""), os.environ.get("LOG_LEVEL") or "info")
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Router:
         try:
             await answer(scope, receive, send)
         except Problem as problem:
-            await send_problem(scope, send, problem)
+            await asgi.answer_problem(send, problem)
 
     async def pass_on(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "websocket":
@@ -104,10 +104,6 @@ async def lifespan(receive: asgi.Receive, send: asgi.Send) -> None:
     await asyncio.to_thread(jobs.finish)
     await feed.close()
     await send({"type": "lifespan.shutdown.complete"})
-
-
-async def send_problem(scope: asgi.Scope, send: asgi.Send, problem: Problem) -> None:
-    await asgi.answer(send, problem.status, JSON_TYPE, json.dumps(problem.body).encode(), problem.headers)
 
 
 OWN: dict[tuple[str, str, str], Callable[..., Any]] = {
