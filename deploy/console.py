@@ -2,8 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
+
+
+def tell(text: str) -> None:
+    """On stderr. A reader that has gone (`2>&1 | head`) is no reason to stop half-way."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 class Step(Protocol):
@@ -13,7 +19,7 @@ class Step(Protocol):
 class Console:
     def __call__(self, text: str) -> None:
         """A line about what happens; stderr, so that stdout stays the answer."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def answer(self, text: str) -> None:
         print(text, flush=True)
@@ -26,7 +32,7 @@ class Console:
         table = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
         for row in rows:
             table.add_row(*row)
-        Rich(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+        Rich(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(table)
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Step]:

@@ -25,7 +25,7 @@ NEEDED_FILES = 4096  # two for each connection through the edge
 
 @dataclass(frozen=True)
 class Finding:
-    level: str  # ok, note (runs, with less) or bad (does not run)
+    level: str  # ok, note (runs, with less) or bad (does not run, or is not safe)
     what: str
     mend: str = ""
 
@@ -43,7 +43,7 @@ def doctor(settings: Settings, say: Console, words: dict[str, Any]) -> None:
             say.answer(str(finding))
             bad += finding.level == "bad"
     if bad:
-        raise Answer(f"{bad} of these keep the stack from running")
+        raise Answer(f"{bad} of these need mending")
 
 
 def as_started(settings: Settings) -> Settings:
@@ -146,9 +146,16 @@ def open_files(settings: Settings, say: Console) -> Iterator[Finding]:
 def permissions(settings: Settings, say: Console) -> Iterator[Finding]:
     folder = settings.run if settings.run.exists() else settings.root
     yield ok_or("bad", writable(folder), f"{folder} belongs to this user", "give this user the checkout")
-    for path in (settings.root / ".env", settings.run / "secrets", *(settings.run / "secrets").glob("*")):
+    for path in private(settings):
         if path.exists() and path.stat().st_mode & 0o077:
             yield Finding("bad", f"{path} can be read by others", f"chmod go= {path}")
+
+
+def private(settings: Settings) -> Iterator[Path]:
+    yield settings.run / "secrets"
+    yield from (settings.run / "secrets").glob("*")
+    if {"SECRET_KEY", "DATABASE_URL"} & dotenv.read(settings.root / ".env").keys():
+        yield settings.root / ".env"
 
 
 def writable(folder: Path) -> bool:

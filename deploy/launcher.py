@@ -4,9 +4,11 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 from deploy.errors import Refused
@@ -43,8 +45,13 @@ def workers(command: str) -> int:
     return int(found[-1]) if found else 1
 
 
-def _serve(root: Path, environment: dict[str, str], *words: str):
-    environ = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(root / "apps")} | environment
+def _serve(root: Path, environment: Mapping[str, str], *words: str) -> CompletedProcess[str]:
+    return _asked(root, tuple(environment.items()), words)
+
+
+@cache
+def _asked(root: Path, environment: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> CompletedProcess[str]:
+    environ = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(root / "apps")} | dict(environment)
     return quiet([sys.executable, "-m", "serve", *words], cwd=root / "apps", env=environ, capture_output=True)
 
 

@@ -3,10 +3,10 @@
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
+from deploy.console import tell
 from deploy.errors import impossible
 
 Argv = Sequence[object]  # words and paths
@@ -36,4 +36,4 @@ def quiet(argv: Argv, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def show(argv: Argv) -> None:
-    print("$ " + shlex.join(str(word) for word in argv), file=sys.stderr, flush=True)
+    tell("$ " + shlex.join(str(word) for word in argv))

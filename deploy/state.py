@@ -33,8 +33,8 @@ def read(run: Path) -> State | None:
 
 
 def write(run: Path, state: State) -> None:
-    """All or nothing: a reader, or a full disk, never leaves half a file."""
-    replace(run / "state.json", json.dumps(state, indent=2) + "\n")
+    """All or nothing; for its owner alone, for settings may hold a secret."""
+    replace(run / "state.json", json.dumps(state, indent=2) + "\n", 0o600)
 
 
 def used(run: Path, engine: str) -> None:
@@ -52,6 +52,7 @@ def forget(run: Path) -> None:
 
 
 def replace(path: Path, text: str, mode: int = 0o644) -> None:
+    """A reader, or a full disk, never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deploy import launcher
 from deploy.choice import choose, must_run, running
 from deploy.console import Console
 from deploy.engines import ENGINES
@@ -30,6 +31,7 @@ def service(*choices: str) -> Variable:
 
 
 def up(settings: Settings, say: Console, words: Words) -> None:
+    launcher.check(settings, SERVICES)
     with alone(settings.run, "up"):
         now = running(settings, say)
         if now:

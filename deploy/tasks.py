@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,16 @@ from deploy.settings import Settings
 Words = dict[str, Any]
 WHOLE = "tests"
 STACK = "tests/stack"  # what an engine makes a difference to
+MYPY = ("mypy", "--explicit-package-bases")
+# Where each runs. (!) apps/flask and its siblings hold a module `app` each: one run would take them for the same.
 CHECKS = (
-    ("ruff", "format", "--check", "."),
-    ("ruff", "check", "."),
-    ("mypy", "--config-file", "pyproject.toml"),
+    (".", ("ruff", "format", "--check", ".")),
+    (".", ("ruff", "check", ".")),
+    (".", ("mypy",)),
+    ("apps", (*MYPY, "core", "serve")),
+    ("apps/flask", (*MYPY, "app.py")),
+    ("apps/fastapi", (*MYPY, "app.py")),
+    ("apps/django", (*MYPY, "wsgi.py", "asgi.py", "ponte")),
 )
 
 
@@ -54,9 +60,19 @@ def pytest(settings: Settings, environ: Mapping[str, str], path: str, engine: st
 
 def check(settings: Settings, say: Console, words: Words) -> None:
     """All of them run, so that one call tells everything."""
-    failed = [argv[0] for argv in CHECKS if run([sys.executable, "-m", *argv], cwd=settings.root).returncode]
+    failed = [argv[0] for where, argv in CHECKS if found(settings.root, where, argv)]
     if failed:
         raise Answer(f"{' and '.join(dict.fromkeys(failed))} found something")
+
+
+def found(root: Path, where: str, argv: Sequence[str]) -> bool:
+    shared = ["--config-file", str(root / "pyproject.toml"), "--cache-dir", str(root / ".mypy_cache")]
+    environ = os.environ | ({"MYPYPATH": str(root / "apps")} if where != "." else {})
+    return bool(
+        run(
+            [sys.executable, "-m", *argv, *(shared if argv[0] == "mypy" else [])], cwd=root / where, env=environ
+        ).returncode
+    )
 
 
 def load(settings: Settings, say: Console, words: Words) -> None:

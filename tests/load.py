@@ -7,6 +7,8 @@ from types import TracebackType
 
 import httpx
 
+# A client's pause: enough requests to meet every moment, few enough to leave the processors to the stack.
+PAUSE_SECONDS = 0.005
 Ask = Callable[[httpx.Client], httpx.Response]
 
 
@@ -31,7 +33,7 @@ class Load:
 
     def _run(self, ask: Ask) -> None:
         with httpx.Client(timeout=35) as client:
-            while not self.stopped.is_set():
+            while not self.stopped.wait(PAUSE_SECONDS):
                 try:
                     answer = ask(client)
                     self.answers.append(answer)

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-import httpx
-
+from tests import wire
 from tests.contract import ROOT, SERVICES, table
 from tests.engine import free_port
+from tests.processes import listens
 from tests.waiting import until
 
 # Every service with every server that fits: a new line in the launcher's table is tested by the existing tests.
@@ -75,7 +75,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def healthy(lone: Lone) -> bool:
-    try:
-        return httpx.get(f"{lone.url}/healthz", timeout=1).status_code == 200
-    except httpx.TransportError:
-        return False
+    request = wire.request("GET /healthz HTTP/1.1")
+    return listens(("127.0.0.1", lone.port)) and wire.statuses(wire.exchange(("127.0.0.1", lone.port), request)) == [
+        200
+    ]

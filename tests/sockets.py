@@ -57,11 +57,8 @@ def on_each(url: str, replicas: Iterable[str]) -> Iterator[dict[str, ClientConne
     expected, found = set(replicas), dict[str, ClientConnection]()
 
     def all_found() -> bool:
-        socket = opened(url)
-        if replica(socket) in found:
-            socket.close()
-        else:
-            found[replica(socket)] = closing.enter_context(socket)
+        socket = closing.enter_context(opened(url))
+        found.setdefault(replica(socket), socket)
         return set(found) == expected
 
     with ExitStack() as closing:

@@ -1,6 +1,6 @@
 """Changes the replicas of a running stack without a lost request: nobody stops who is still in nginx's routing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import zip_longest
 
@@ -22,28 +22,12 @@ class Change:
         if count == len(now):
             return self.say(f"{service} has {count} replicas already")
         if count > len(now):
-            self.grow(service, count)
+            with self.by_name_in_the_end():
+                self.edge.route_to(now)
+                self.start({service: count})
         else:
             self.shrink(now[count:])
         self.say(f"{service} has {count} replicas")
-
-    def grow(self, service: str, count: int) -> list[Container]:
-        """The new ones, ready, then in routing; those that do not get ready are taken away again."""
-        now = self.of(service)
-        words = ("--detach", "--no-deps", "--no-recreate", "--no-build", "--scale", f"{service}={count}", service)
-        with self.by_name_in_the_end():
-            self.edge.route_to(now)
-            try:
-                self.docker.run(*self.docker.compose("up", *words), text=f"starting {service}")
-                wait_ready(self.docker, self.newer(service, now))
-            except BaseException:
-                self.remove(self.newer(service, now))
-                raise
-        return self.newer(service, now)
-
-    def newer(self, service: str, known: Iterable[Container]) -> list[Container]:
-        ids = {each.id for each in known}
-        return [each for each in listed(self.docker) if each.service == service and each.id not in ids]
 
     def shrink(self, containers: list[Container]) -> None:
         with self.by_name_in_the_end():
@@ -51,38 +35,47 @@ class Change:
             self.remove(containers)
 
     def restart(self, services: Iterable[str]) -> None:
-        """Round by round: one replica of each service at a time, so the others carry on."""
-        replicas = {each: self.of(each) for each in services}
-        spare = [new for name, found in replicas.items() if len(found) == 1 for new in self.grow(name, 2)]
+        """Round by round: a new replica of each service comes, then the old one goes."""
+        old = {each: self.of(each) for each in services}
         with self.by_name_in_the_end():
-            for turn in zip_longest(*replicas.values()):
-                self.renew([each for each in turn if each])
-        if spare:
-            self.shrink(spare)
+            self.edge.route_to(each for found in old.values() for each in found)
+            for turn in zip_longest(*old.values()):
+                self.replace([each for each in turn if each])
 
-    def renew(self, containers: list[Container]) -> None:
-        if not containers:
-            return
+    def replace(self, containers: list[Container]) -> None:
+        self.start({each.service: len(self.of(each.service)) + 1 for each in containers})
         self.leave(containers)
-        self.stop(containers)
-        self.docker.run("docker", "start", *(each.hostname for each in containers), text="starting them again")
-        wait_ready(self.docker, containers)
+        self.remove(containers)
+
+    def start(self, counts: Mapping[str, int]) -> None:
+        """As many replicas, the new ones ready; those that do not get ready are taken away again."""
+        known = {each.id for name in counts for each in self.of(name)}
+        scale = [word for name, count in counts.items() for word in ("--scale", f"{name}={count}")]
+        words = ("up", "--detach", "--no-deps", "--no-recreate", "--no-build", *scale, *counts)
+        try:
+            self.docker.run(*self.docker.compose(*words), text=f"starting {', '.join(counts)}")
+            wait_ready(self.docker, self.unknown(counts, known))
+        except BaseException:
+            self.remove(self.unknown(counts, known))
+            raise
+
+    def unknown(self, services: Iterable[str], known: set[str]) -> list[Container]:
+        return [each for each in listed(self.docker) if each.service in services and each.id not in known]
 
     def leave(self, containers: list[Container]) -> None:
+        """nginx sends them nothing any more, and their services' other replicas everything."""
         gone = {each.id for each in containers}
-        services = {each.service for each in containers}
+        services = dict.fromkeys(each.service for each in containers)
         self.edge.route_to(each for name in services for each in self.of(name) if each.id not in gone)
 
-    def stop(self, containers: list[Container]) -> None:
+    def remove(self, containers: list[Container]) -> None:
+        if not containers:
+            return
         names = ", ".join(f"{each.service} {each.hostname}" for each in containers)
         seconds = str(max(each.stop_seconds for each in containers))
-        ids = (each.hostname for each in containers)
+        ids = [each.hostname for each in containers]
         self.docker.run("docker", "stop", "-t", seconds, *ids, text=f"stopping {names}")
-
-    def remove(self, containers: list[Container]) -> None:
-        if containers:
-            self.stop(containers)
-            self.docker.ask("docker", "rm", "--force", "--volumes", *(each.id for each in containers), check=False)
+        self.docker.ask("docker", "rm", "--force", "--volumes", *ids, check=False)
 
     @contextmanager
     def by_name_in_the_end(self) -> Iterator[None]:

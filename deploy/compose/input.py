@@ -84,7 +84,8 @@ def in_container(docker: Docker) -> Commands:
 
 
 def launched(docker: Docker, name: str, service: Mapping) -> str:
-    environment = [word for key, value in service["environment"].items() for word in ("--env", f"{key}={value or ''}")]
+    given = {key: value for key, value in service["environment"].items() if value and not key.endswith("_FILE")}
+    environment = [word for key, value in given.items() for word in ("--env", f"{key}={value}")]
     memory = str(service["deploy"]["resources"]["limits"]["memory"])
     words = ("--rm", "--network=none", f"--memory={memory}", *environment)
-    return docker.ask("docker", "run", *words, service["image"], name, "--check")
+    return docker.ask("docker", "run", *words, f"{docker.settings.project}-{name}", name, "--check")

@@ -22,7 +22,6 @@ from deploy.variables import SERVICES, VARIABLES, prefix
 
 NOTHING_UP = "nothing is up; start the stack with ./ponte up"
 APPS, EDGE = ("apps",), ("nginx",)
-IMAGES = ("apps", "nginx")
 PROJECTS = "used-compose"  # in .run; outlives `down`, so that `clean` knows
 LOG_LINES = "200"  # of each container
 KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT")  # a published address changes by down and up
@@ -172,15 +171,8 @@ class Compose(Engine):
 
     def remove(self) -> None:
         self.containers()
-        words = ("down", "--volumes", "--remove-orphans")
-        self.docker.run(*self.docker.compose(*words), text="removing containers, networks and data")
-        images = self.docker.ask("docker", "image", "ls", "--quiet", *self.own_images()).split()
-        if images:
-            self.docker.ask("docker", "image", "rm", "--force", *dict.fromkeys(images), check=False)
-
-    def own_images(self) -> list[str]:
-        project = self.docker.settings.project
-        return [word for name in IMAGES for word in ("--filter", f"reference={project}-{name}")]
+        words = ("down", "--volumes", "--remove-orphans", "--rmi", "local")  # local: those that are built here
+        self.docker.run(*self.docker.compose(*words), text="removing containers, networks, data and images")
 
     def ps(self) -> list[Replica]:
         return listing.replicas(self.docker)

@@ -39,8 +39,10 @@ class Native(Engine):
 
     def up_again(self, record) -> None:
         """Changes nothing that is right: starts what has failed, says what differs."""
-        self.change().mend()
-        self.say(f"the stack is up at {record.url}; nothing was changed")
+        mended = self.change().mend()
+        self.say(
+            f"the stack is up at {record.url}; {'what was missing runs again' if mended else 'nothing was changed'}"
+        )
         for line in self.differences(record):
             self.say(line)
         urls(self.remembered(record), self.ps(), self.say)

@@ -35,18 +35,21 @@ class Change:
             self.shrink(members[count:])
         self.say(f"{service} has {count} replicas")
 
-    def mend(self) -> None:
-        """Brings back what a killed command or a crash left undone; nothing when all is right."""
+    def mend(self) -> bool:
+        """Brings back what a killed command or a crash left undone; False when all was right."""
         programs = self.keeper.programs()
-        self.keeper.start_again(name for name, each in programs.items() if each["statename"] in DOWN)
-        self.keeper.remove([name for name in programs if name not in self.everybody()], replicas.STOP_SECONDS)
+        ended = [name for name, each in programs.items() if each["statename"] in DOWN]
+        strange = [name for name in programs if name not in self.everybody()]
         absent = [each for name, each in self.record.members.items() if name not in programs]
+        self.keeper.start_again(ended)
+        self.keeper.remove(strange, replicas.STOP_SECONDS) if strange else None
         self.start(absent) if absent else None
         with self.say.progress("looking at the replicas") as step:
             replicas.wait_ready(self.record.members.values(), self.keeper, self.layout, step)
         idle = [each for name, each in self.record.members.items() if name not in self.record.routed]
-        if idle or self.record.phase == "changing":
-            self.enter(idle)
+        astray = bool(idle) or self.record.phase == "changing"
+        self.enter(idle) if astray else None
+        return bool(ended or strange or absent or astray)
 
     def everybody(self) -> set[str]:
         return {"nginx", "postgres", *self.record.members}

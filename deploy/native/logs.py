@@ -47,7 +47,7 @@ def last_words(path: Path, count: int = 8) -> list[str]:
     """What a process said before it failed: of a log object its message, and the end of its traceback."""
     lines = [plain(line) for line in tail(path, SHOWN)]
     started = max((n for n, line in enumerate(lines) if line.startswith("serve: ")), default=-1)
-    told = [line for line in lines[started + 1 :] if line.strip()]
+    told = [line for line in dict.fromkeys(lines[started + 1 :]) if line.strip()]
     errors = [line for line in told if re.search(r"error|exception|fatal|refuse", line, re.I)]
     return (errors or told)[-count:]
 
@@ -56,7 +56,8 @@ def plain(line: str) -> str:
     try:
         entry = json.loads(line)
         exception = entry.get("exception", "").strip().rpartition("\n")[2]
-        return ": ".join(filter(None, (entry["level"], entry["message"], exception)))
+        told = ": ".join(filter(None, (entry["level"], entry["message"], exception)))
+        return " ".join(told.split())
     except (ValueError, KeyError, AttributeError, TypeError):
         return line
 

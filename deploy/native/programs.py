@@ -1,13 +1,14 @@
 """One supervisor program file per process: pure text from a value."""
 
-import re
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
 
 RESTARTS = 100  # then FATAL; the waits grow by a second each, so that is over an hour
+SWEEP = Path(__file__).with_name("sweep.py")
 STABLE_SECONDS = 10  # (!) one that ends sooner is started again with growing pauses, a later one at once
 
 TEMPLATE = """\
@@ -41,6 +42,7 @@ class Program:
     stop_signal: str  # also sent by the kernel when the keeper dies
     stop_seconds: int
     environment: Mapping[str, str] = field(default_factory=dict)
+    sweep: str = ""  # the signal for what a killed run of it left behind
     wrap: Sequence[str] = ()  # runs before the death signal is set: it would be lost by a new user
 
 
@@ -60,19 +62,17 @@ def ini(program: Program) -> str:
 
 def command(program: Program) -> list[str]:
     """(!) Killing supervisord would orphan its children; the kernel signals them instead (Linux)."""
-    return [*program.wrap, *dies_with_parent(program.stop_signal), *program.argv]
+    return [*program.wrap, *dies_with_parent(program.stop_signal), *swept(program.sweep), *program.argv]
 
 
 def dies_with_parent(signal: str) -> list[str]:
     return ["setpriv", "--pdeathsig", signal, "--"] if which("setpriv") else []
 
 
+def swept(signal: str) -> list[str]:
+    return [sys.executable, "-I", "-S", str(SWEEP), signal] if signal else []
+
+
 def escape(value: str) -> str:
     """supervisor expands %(name)s in every value."""
     return value.replace("%", "%%")
-
-
-def port_of(text: str) -> int | None:
-    """The port in a program file, to mend a state file that was lost."""
-    found = re.search(r"--port (\d+)", text)
-    return int(found[1]) if found else None

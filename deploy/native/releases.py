@@ -36,6 +36,13 @@ def refresh_nginx(settings: Settings, layout: Layout) -> None:
     nginx(settings, layout)
 
 
+def forget_others(record: Record, layout: Layout) -> None:
+    """At the start of a stack nothing runs an older copy any more."""
+    for folder in layout.releases.iterdir():
+        if folder.name != record.tree:
+            rmtree(folder)
+
+
 def copy(source: Path, target: Path) -> None:
     """Renamed at the end: a folder with the real name is whole."""
     draft = target.with_name(f".{target.name}.draft")

@@ -33,6 +33,7 @@ def program(member: Member, record: Record, settings: Settings, layout: Layout) 
         directory=releases.apps(record, settings, layout),
         log=layout.logs / f"{member.name}.log",
         stop_signal="TERM",
+        sweep="KILL",  # as in a container, where nobody outlives the first process
         stop_seconds=max(STOP_SECONDS, settings.graceful_timeout + 10),
         environment=environment(member, record, settings, layout),
     )

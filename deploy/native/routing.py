@@ -23,8 +23,6 @@ RELOAD_SECONDS = 10
 LONGEST_LOG = 100 * 2**20  # bytes
 STABLE, MAINLINE = (1, 30, 6), (1, 31, 7)  # in older ones known holes are open
 
-SWEEP = Path(__file__).with_name("sweep.py")
-
 
 class Routing:
     def __init__(self, settings: Settings, layout: Layout, keeper: Keeper):
@@ -51,11 +49,8 @@ class Routing:
     def program(self) -> Program:
         return Program(
             name="nginx",
-            argv=[
-                str(self.layout.python),
-                str(SWEEP),
-                *edge.command(self.binary, self.layout.nginx, "-g", "daemon off;"),
-            ],
+            argv=edge.command(self.binary, self.layout.nginx, "-g", "daemon off;"),
+            sweep="QUIT",
             directory=self.layout.nginx,
             log=self.layout.logs / "nginx.log",
             stop_signal="QUIT",  # TERM would cut the requests in flight

@@ -113,6 +113,7 @@ class Start:
         if self.settings.secret_key:
             secrets.put(self.layout.secrets / "secret_key", self.settings.secret_key)
         releases.apps(self.record, self.settings, self.layout)
+        releases.forget_others(self.record, self.layout)
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(self.manage, *words) for words in (("migrate",), COLLECT)]
             for job in jobs:

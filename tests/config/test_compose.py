@@ -204,11 +204,13 @@ def test_an_app_is_given_files_for_its_secrets(app: str):
     assert environment["SECRET_KEY_FILE"].startswith("/run/secrets/")
 
 
-def test_two_projects_share_no_image():
-    images = {each["image"] for each in services().values()}
-    others = {each["image"] for each in rendered(COMPOSE_PROJECT_NAME="other")["services"].values()}
+def test_what_is_built_is_named_after_project_and_service():
+    """Two projects share no image, and no two builds have one name, on which current Compose would fail."""
+    named = {name for name, each in services().items() if "image" in each}
+    built = {name for name, each in services().items() if "build" in each}
 
-    assert images & others == {"postgres:17"}
+    assert named == {"postgres"}
+    assert built == set(services()) - named
 
 
 def test_a_ca_bundle_reaches_the_build_and_nothing_else():

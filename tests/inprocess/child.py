@@ -30,6 +30,7 @@ class InProcess:
         self.child = context.Process(target=serve, args=(service.name, peer, theirs), daemon=True)
         self.child.start()
         theirs.close()
+        self.pipe.recv()  # it has imported the application
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
         self.pipe.send((method, url, options))
@@ -45,6 +46,7 @@ class InProcess:
 
 def serve(name: str, peer: str, pipe: Connection) -> None:
     send = sender(SERVICES[name], load(SERVICES[name]), peer)
+    pipe.send("ready")
     while True:
         try:
             request = pipe.recv()

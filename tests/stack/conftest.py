@@ -50,21 +50,26 @@ def asgi_app(request: pytest.FixtureRequest, apps: dict[str, App]) -> App:
 
 
 @pytest.fixture
-def replica(app: App, stack: Stack, http: httpx.Client) -> App:
-    """One replica on its own port, without the edge; containers publish none."""
-    return direct(app, stack, http)
+def replica(app: App, addresses: dict[str, str], http: httpx.Client) -> App:
+    """One replica on its own port, without the edge."""
+    return direct(app, addresses, http)
 
 
 @pytest.fixture
-def asgi_replica(asgi_app: App, stack: Stack, http: httpx.Client) -> App:
-    return direct(asgi_app, stack, http)
+def asgi_replica(asgi_app: App, addresses: dict[str, str], http: httpx.Client) -> App:
+    return direct(asgi_app, addresses, http)
 
 
-def direct(app: App, stack: Stack, http: httpx.Client) -> App:
-    row = stack.replicas(app.name)[0]
-    if stack.engine == "compose" or not row.get("address"):
+@pytest.fixture(scope="session")
+def addresses(stack: Stack) -> dict[str, str]:
+    """Service -> host:port of one of its replicas; containers publish none."""
+    return {row["service"]: row["address"] for row in stack.ps() if row["address"] and stack.engine != "compose"}
+
+
+def direct(app: App, addresses: dict[str, str], http: httpx.Client) -> App:
+    if app.name not in addresses:
         pytest.skip("a replica's own port is not reachable from outside its network")
-    return App(app.service, http, f"http://{row['address']}")
+    return App(app.service, http, f"http://{addresses[app.name]}")
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from tests.processes import alive, family, listens, parent
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(180)]
+# One service of each server in the quick tier.
+QUICK = ("flask", "fastapi", *(pytest.param(name, marks=pytest.mark.full) for name in ("django", "django-asgi")))
 
 
 def ids(stack: Stack) -> dict[str, str]:
@@ -40,7 +42,7 @@ def test_up_twice_changes_nothing(stack: Stack):
     assert ids(stack) == before
 
 
-@pytest.mark.parametrize("name", ("flask", "django-asgi", "fastapi"))
+@pytest.mark.parametrize("name", QUICK)
 def test_a_service_is_scaled_under_load_without_a_lost_request(apps: dict[str, App], stack: Stack, name: str):
     app = apps[name]
     with Load(mixed(app.base)) as load:
@@ -76,7 +78,7 @@ def test_scaling_one_service_leaves_the_others_alone(stack: Stack):
 
 def test_the_edge_is_reloaded_without_a_lost_request(apps: dict[str, App], stack: Stack):
     with Load([ask for app in apps.values() for ask in mixed(app.base)[1:3]]) as load:
-        for _ in range(4):
+        for _ in range(3):
             answer = stack.ponte("reload")
             assert answer.returncode == 0, answer.stderr
 
@@ -90,7 +92,7 @@ def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack,
     with Load(mixed(apps[name].base)) as load:
         processes.send(victim, stack.engine, signal.SIGKILL)
         until(lambda: replaced(stack, victim), seconds=20)
-        until(lambda: ready(stack, name, 2), seconds=20, every=0.2)
+        until(lambda: ready(stack, name, 2), seconds=40, every=0.2)
         until(lambda: len(answering(apps[name])) == 2)
 
     assert not load.lost_of("GET"), "nginx asks another replica"

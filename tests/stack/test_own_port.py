@@ -32,10 +32,12 @@ TOLERATED = {
     "host twice": ("uvicorn",),  # llhttp leaves Host to the application, which believes X-Forwarded-Host alone
     "host twice, different": ("uvicorn",),
 }
-PAIR_NAMES = ["-".join(pair) for pair in PAIRS]
+# One service of each interface, with its own server, in the quick tier.
+QUICK = (("flask", "gunicorn"), ("fastapi", "uvicorn"))
+EACH = [pytest.param(pair, marks=() if pair in QUICK else pytest.mark.full, id="-".join(pair)) for pair in PAIRS]
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids=PAIR_NAMES)
+@pytest.fixture(scope="module", params=EACH)
 def lone(request: pytest.FixtureRequest) -> Iterator[Lone]:
     service, server = request.param
     with replica(service, server, ACCESS_LOG="1") as running:
@@ -111,9 +113,9 @@ def test_the_log_cannot_be_forged_by_a_path(bare: App, lone: Lone):
     assert "forged" not in {line["message"] for line in lone.lines()}
 
 
-@pytest.mark.parametrize(("service", "server"), PAIRS, ids=PAIR_NAMES)
-def test_requests_are_not_logged_unless_asked_for(service: str, server: str, http: httpx.Client):
-    with replica(service, server) as quiet:
+@pytest.mark.parametrize("pair", EACH)
+def test_requests_are_not_logged_unless_asked_for(pair: tuple[str, str], http: httpx.Client):
+    with replica(*pair) as quiet:
         http.get(f"{quiet.url}/json", headers={"X-Request-ID": "ef" * 16})
 
         assert "ef" * 16 not in json.dumps(quiet.lines())

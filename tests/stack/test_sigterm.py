@@ -47,9 +47,9 @@ def seen(request: pytest.FixtureRequest, apps: dict[str, App], stack: Stack) -> 
         closes = [pool.submit(ending, found.pop(seen.victim)) for found in held]
         seen.jobs = [app.post("/jobs", json={"ms": WAIT_MS}).json()["id"] for _ in range(8)]
         after = app.newest()
-        polls = [pool.submit(timed, f"{app.base}/poll?timeout=25&after={after}") for _ in range(8)]
-        waits = [pool.submit(timed, f"{app.base}/wait?ms={WAIT_MS}") for _ in range(8)]
-        time.sleep(0.5)  # nobody can see from outside that they are being served
+        polls = [pool.submit(timed, app, f"/poll?timeout=25&after={after}") for _ in range(8)]
+        waits = [pool.submit(timed, app, f"/wait?ms={WAIT_MS}") for _ in range(8)]
+        time.sleep(1)  # nobody can see from outside that they are being served
         seen.sent = time.monotonic()
         processes.send(rows[0], stack.engine, signal.SIGTERM)
         seen.waits = [wait.result()[0] for wait in waits]
@@ -83,9 +83,8 @@ def still_open(app: App, found: dict[str, Any]) -> bool:
     return other.ping().wait(10)
 
 
-def timed(url: str) -> tuple[httpx.Response, float]:
-    answer = httpx.get(url, timeout=35)
-    return answer, time.monotonic()
+def timed(app: App, path: str) -> tuple[httpx.Response, float]:
+    return app.get(path), time.monotonic()
 
 
 def collect(seen: Seen, polls: list[Future]) -> None:

@@ -1,6 +1,7 @@
 """WS /ws/echo under ASGI, and what a client gets that does not upgrade."""
 
 import json
+from socket import SHUT_RDWR
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -102,9 +103,9 @@ def test_a_handshake_that_lacks_something_is_an_answer_of_the_4xx_kind(asgi_app:
 
 def test_a_client_that_vanishes_does_not_harm_the_next(asgi_app: App):
     for _ in range(5):
-        socket = opened(asgi_app.ws + "/ws/echo")
-        socket.send("x" * 100_000)
-        socket.socket.close()
+        with opened(asgi_app.ws + "/ws/echo") as socket:
+            socket.send("x" * 100_000)
+            socket.socket.shutdown(SHUT_RDWR)
 
     with opened(asgi_app.ws + "/ws/echo") as socket:
         socket.send("still here")

@@ -10,7 +10,7 @@ from deploy.compose import change
 from deploy.compose.change import Change
 from deploy.compose.containers import Container
 from deploy.console import Console
-from deploy.errors import impossible
+from deploy.errors import Refused, impossible
 
 BY_NAME = "by name"
 
@@ -39,11 +39,10 @@ class Machine:
 
     def run(self, *argv: str, text: str = "") -> str:
         if argv[0] == "up":
-            self.scale(*argv[argv.index("--scale") + 1].split("="))
+            for word in argv:
+                self.scale(*word.split("=")) if "=" in word else None
         elif argv[1] == "stop":
             self.stop(argv[4:])
-        elif argv[1] == "start":
-            self.start(argv[2:])
         return ""
 
     def ask(self, *argv: str, check: bool = True) -> str:
@@ -64,11 +63,6 @@ class Machine:
             self.ready.discard(name)
             self.events.append(f"stop {name}")
 
-    def start(self, ids: Iterable[str]) -> None:
-        for name in ids:
-            self.change(name, "running")
-            self.events.append(f"start {name}")
-
     def change(self, name: str, status: str) -> None:
         self.there = [replace(each, status=status) if each.id == name else each for each in self.there]
 
@@ -76,7 +70,7 @@ class Machine:
     def route_to(self, members: Iterable[Container]) -> None:
         members = list(members)
         assert all(each.id in self.ready for each in members), "somebody is routed who is not ready"
-        self.pinned |= {
+        self.pinned = {
             name: {each.id for each in members if each.service == name} for name in {each.service for each in members}
         }
 
@@ -122,7 +116,7 @@ def test_new_replicas_are_routed_when_they_are_ready(make):
 def test_replicas_that_do_not_get_ready_are_taken_away(make):
     machine, changes = make(flask=2)
     machine.broken = True
-    with pytest.raises(Exception, match="not ready"):
+    with pytest.raises(Refused, match="not ready"):
         changes.scale("flask", 4)
 
     assert machine.alive("flask") == ["flask-1", "flask-2"]
@@ -143,22 +137,28 @@ def test_the_same_number_changes_nothing(make):
     assert machine.events == []
 
 
-def test_a_restart_takes_one_replica_of_each_service_at_a_time(make):
+def test_a_restart_replaces_one_replica_of_each_service_at_a_time(make):
     machine, changes = make(flask=2, django=2)
     changes.restart(["flask", "django"])
 
-    stops = [event for event in machine.events if event != BY_NAME]
-    assert stops == [
-        "stop flask-1", "stop django-3", "start flask-1", "start django-3",
-        "stop flask-2", "stop django-4", "start flask-2", "start django-4",
+    assert machine.events == [
+        "start flask-5", "start django-6", "stop flask-1", "stop django-3",
+        "start flask-7", "start django-8", "stop flask-2", "stop django-4",
+        BY_NAME,
     ]  # fmt: skip
 
 
-def test_the_only_replica_is_stood_in_for_while_it_restarts(make):
+def test_the_only_replica_goes_when_another_is_ready(make):
     machine, changes = make(flask=1)
     changes.restart(["flask"])
 
-    assert machine.alive("flask") == ["flask-1"]
-    assert [event for event in machine.events if event != BY_NAME] == [
-        "start flask-2", "stop flask-1", "start flask-1", "stop flask-2",
-    ]  # fmt: skip
+    assert machine.events == ["start flask-2", "stop flask-1", BY_NAME]
+
+
+def test_a_restart_that_fails_leaves_what_ran(make):
+    machine, changes = make(flask=2)
+    machine.broken = True
+    with pytest.raises(Refused, match="not ready"):
+        changes.restart(["flask"])
+
+    assert machine.alive("flask") == ["flask-1", "flask-2"]

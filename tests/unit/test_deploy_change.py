@@ -64,7 +64,9 @@ class Machine:
 @pytest.fixture
 def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A stack of two flask and one fastapi, and the machine it runs on."""
-    members = {name: Member(name, name[:-2], 20000 + n, "s", 1) for n, name in enumerate(("flask-1", "flask-2", "fastapi-1"))}
+    members = {
+        name: Member(name, name[:-2], 20000 + n, "s", 1) for n, name in enumerate(("flask-1", "flask-2", "fastapi-1"))
+    }
     record = Record("p", "r", "t", "e", "u", {}, {}, phase="up", members=members, routed=list(members))
     machine = Machine(record)
     monkeypatch.setattr(change, "Routing", lambda *_: machine)

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,23 @@ def test_the_death_signal_is_set_after_the_user_has_changed():
         "postgres",
         "-D",
         "/d",
+    ]
+
+
+def test_leftovers_are_swept_after_the_death_signal_is_set():
+    swept = programs.command(Program("nginx", ["nginx"], Path("/r"), Path("/l"), "QUIT", 65, sweep="QUIT"))
+
+    assert swept == [
+        "setpriv",
+        "--pdeathsig",
+        "QUIT",
+        "--",
+        sys.executable,
+        "-I",
+        "-S",
+        str(programs.SWEEP),
+        "QUIT",
+        "nginx",
     ]
 
 

@@ -43,6 +43,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
+def test_settings_are_for_their_owner_alone(tmp_path: Path):
+    record().save(tmp_path)
+
+    assert (tmp_path / "state.json").stat().st_mode & 0o077 == 0
+
+
 def test_a_secret_is_never_readable_by_others(tmp_path: Path):
     state.replace(tmp_path / "secret", "x", 0o600)
 
