@@ -53,6 +53,11 @@ def get(url: str) -> Ask:
     return lambda client: client.get(url)
 
 
+def echo(base: str) -> Ask:
+    """A POST that leaves nothing behind: a proxy must not repeat it either."""
+    return lambda client: client.post(f"{base}/echo", content=b"x" * 100)
+
+
 def post(base: str, author: str) -> Ask:
     """Messages, each with a text of its own, so that one carried out twice shows up as two rows."""
     return lambda client: client.post(f"{base}/messages", json={"author": author, "text": str(uuid.uuid4())})

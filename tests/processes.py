@@ -1,6 +1,7 @@
 """Processes of this machine, from /proc: who is whose child, and who is still there."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,6 +45,13 @@ def running(pid: int) -> bool:
 def send(row: dict[str, Any], engine: str, number: signal.Signals) -> None:
     """A signal to the first process of a replica, as the kernel or an operator would send it."""
     os.kill(int(row["id"]) if engine == "native" else container_pid(row["id"]), number)
+
+
+def memory(row: dict[str, Any], engine: str, pid: int) -> tuple[int, int]:
+    """Bytes that a process of a replica holds, and the most it ever held; `pid` as the replica itself sees it."""
+    folder = f"/proc/{pid}" if engine == "native" else f"/proc/{container_pid(row['id'])}/root/proc/{pid}"
+    fields = dict(re.findall(r"^(\w+):\s+(\d+) kB$", Path(folder, "status").read_text(), re.MULTILINE))
+    return int(fields["VmRSS"]) * 1024, int(fields["VmHWM"]) * 1024
 
 
 def container_pid(container: str) -> int:

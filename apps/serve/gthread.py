@@ -25,6 +25,12 @@ class DrainingWorker(ThreadWorker):
         deadline = time.monotonic() + DRAIN_SECONDS
         return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=DRAIN_BYTES))
 
+    def is_parent_alive(self) -> bool:
+        """An orphan stops too: a listener it kept open would let clients in whom nobody serves."""
+        alive = super().is_parent_alive()
+        self.alive = self.alive and alive
+        return alive
+
     def set_accept_enabled(self, enabled: bool) -> None:
         if not self.alive and not enabled:
             self.go_on_accepting()

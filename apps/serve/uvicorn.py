@@ -37,7 +37,7 @@ class LingeringServer(Server):
 
     async def close_listeners(self, sockets: list[socket.socket]) -> None:
         listeners = [listener for server in self.servers for listener in server.sockets]
-        if self.config.workers == 1:  # with more, siblings may go on serving the same socket
+        if self.config.workers == 1 and not self.config.should_reload:  # else others go on with the same socket
             for listener in listeners:
                 stop_queueing(listener)
         await asyncio.sleep(LAST_HANDSHAKES_SECONDS)  # the loop accepts what is queued

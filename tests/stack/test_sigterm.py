@@ -15,6 +15,7 @@ from tests import processes, sockets, sse
 from tests.apps import App
 from tests.contract import NAMES
 from tests.engine import Stack
+from tests.load import Load, echo, get
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(120)]
@@ -28,6 +29,7 @@ class Seen:
 
     app: App
     victim: str
+    load: Load = field(default_factory=lambda: Load([]))
     sent: float = 0
     waits: list[httpx.Response] = field(default_factory=list)
     polls: list[tuple[httpx.Response, float]] = field(default_factory=list)
@@ -50,9 +52,10 @@ def seen(request: pytest.FixtureRequest, apps: dict[str, App], stack: Stack) -> 
         polls = [pool.submit(timed, app, f"/poll?timeout=25&after={after}") for _ in range(8)]
         waits = [pool.submit(timed, app, f"/wait?ms={WAIT_MS}") for _ in range(8)]
         time.sleep(1)  # nobody can see from outside that they are being served
-        seen.sent = time.monotonic()
-        processes.send(rows[0], stack.engine, signal.SIGTERM)
-        seen.waits = [wait.result()[0] for wait in waits]
+        with Load([get(f"{app.base}/json"), *[echo(app.base)] * 4]) as seen.load:
+            seen.sent = time.monotonic()
+            processes.send(rows[0], stack.engine, signal.SIGTERM)
+            seen.waits = [wait.result()[0] for wait in waits]
         seen.closes = [(how, when - seen.sent) for how, when in (each.result() for each in closes)]
         seen.others_answer = all(still_open(app, found) for found in held)
         collect(seen, polls)
@@ -108,6 +111,11 @@ def by(answer: httpx.Response) -> str:
 def test_requests_in_flight_are_finished(seen: Seen):
     assert [answer.status_code for answer in seen.waits] == [200] * len(seen.waits)
     assert seen.victim in {by(answer) for answer in seen.waits}, "none was in flight at the replica that stopped"
+
+
+def test_requests_that_arrive_meanwhile_are_not_lost(seen: Seen):
+    assert not seen.load.lost
+    assert len(seen.load.answers) > 100
 
 
 def test_polls_are_ended_at_once_with_204(seen: Seen):

@@ -130,3 +130,10 @@ def test_a_request_on_an_idle_connection_is_answered_and_is_its_last(start, serv
 
     assert statuses(late) == [200]
     assert headers(late)["connection"] == "close"
+
+
+def test_workers_whose_master_was_killed_close_the_port(start) -> None:
+    replica = start("flask", 2, True)
+    replica.process.kill()
+
+    until(lambda: replica.ask(POST) == "refused")
