@@ -17,6 +17,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# A body larger than this is not waited for before the answer; it would cost more than the connection.
+DRAIN_BYTES = 16 * 1024 * 1024
 ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 
@@ -39,18 +41,19 @@ class Middleware:
             stopping.watch()
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        request = Request(scope, send, self.replica)
+        request = Request(scope, receive, send, self.replica)
         request.apply(self.trust)
         app = metrics_page if request.path == "/metrics" and scope["type"] == "http" else self.app
         try:
-            await app(request.scope, receive, request.send)
+            await app(request.scope, request.receive, request.send)
         finally:
             request.done()
 
 
 class Request:
-    def __init__(self, scope: Scope, send: Send, replica: Replica) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, replica: Replica) -> None:
         self.scope = dict(scope)
+        self.server_receive = receive
         self.server_send = send
         self.replica = replica
         self.started = time.perf_counter()
@@ -76,11 +79,25 @@ class Request:
         scope["ponte.head"] = self.method == "HEAD"
         if scope["ponte.head"]:
             scope["method"] = "GET"
+        # Who expects "100 Continue" has not sent the body, and need not.
+        self.unread = scope["type"] == "http" and has_body(headers) and "expect" not in headers
         self.id = id_of(forwarded)
         logs.request_id.set(self.id)
 
+    async def receive(self) -> Message:
+        message = await self.server_receive()
+        self.unread = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def read_to_the_end(self) -> None:
+        """nginx closes a client's connection, on which the next request may be under way, when the answer comes first."""
+        left = DRAIN_BYTES
+        while self.unread and left > 0:
+            left -= len((await self.receive()).get("body", b""))
+
     async def send(self, message: Message) -> None:
         if message["type"] in ANSWERS:
+            await self.read_to_the_end()
             self.status = message.get("status", 101)
             own = [(b"x-served-by", self.replica.served_by.encode()), (b"x-request-id", self.id.encode())]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
@@ -96,6 +113,10 @@ class Request:
             path = self.scope["path"]
             fields = {"method": self.method, "path": path, "status": self.status, "seconds": round(seconds, 6)}
             logs.access.info("%s %s %s", self.method, path, self.status, extra={"fields": fields})
+
+
+def has_body(headers: dict[str, str]) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
