@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: pools that open on demand, and the drivers of operations."""
 
 import asyncio
+import atexit
 import os
 import random
 import threading
@@ -87,7 +88,10 @@ class Database:
 
     def _open(self) -> psycopg_pool.ConnectionPool:
         arguments = connection_arguments(self.settings)
-        return psycopg_pool.ConnectionPool(kwargs=arguments, open=True, **pool_options(self.settings))
+        pool = psycopg_pool.ConnectionPool(kwargs=arguments, open=True, **pool_options(self.settings))
+        # (!) Left to the garbage collector, its threads are waited for 5 s each at the exit of Python 3.13.
+        atexit.register(pool.close)
+        return pool
 
     def run(self, operation: Operation) -> Any:
         try:

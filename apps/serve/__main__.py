@@ -90,7 +90,8 @@ def environment(settings: Settings) -> dict[str, str]:
     paths = [str(APPS), str(APPS / settings.about.folder)]
     own = {"SERVICE": settings.service, "SERVER": settings.server or "", "REPLICA": settings.replica}
     own |= {"PYTHONPATH": os.pathsep.join(paths), "PROMETHEUS_MULTIPROC_DIR": metrics_folder()}
-    return {**os.environ, **own}
+    # An empty variable is unset, for the server's own reading too: Gunicorn fails on WEB_CONCURRENCY="".
+    return {name: value for name, value in os.environ.items() if value} | own
 
 
 def metrics_folder() -> str:

@@ -21,6 +21,8 @@ DRAIN_BYTES = 16 * 1024 * 1024
 
 
 class DrainingWorker(ThreadWorker):
+    alive: bool  # False: stopping
+
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         deadline = time.monotonic() + DRAIN_SECONDS
         return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=DRAIN_BYTES))

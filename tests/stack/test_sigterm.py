@@ -47,7 +47,7 @@ def seen(request: pytest.FixtureRequest, apps: dict[str, App], stack: Stack) -> 
     with ThreadPoolExecutor(40) as pool, ExitStack() as opening:
         held = hold(app, [row["replica"] for row in rows], opening) if app.is_asgi else []
         closes = [pool.submit(ending, found.pop(seen.victim)) for found in held]
-        seen.jobs = [app.post("/jobs", json={"ms": WAIT_MS}).json()["id"] for _ in range(8)]
+        seen.jobs = [app.post("/jobs", json={"ms": WAIT_MS + 1500}).json()["id"] for _ in range(8)]
         after = app.newest()
         polls = [pool.submit(timed, app, f"/poll?timeout=25&after={after}") for _ in range(8)]
         waits = [pool.submit(timed, app, f"/wait?ms={WAIT_MS}") for _ in range(8)]

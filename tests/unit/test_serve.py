@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from core.settings import MIB, Settings
+from serve import __main__ as launcher
 from serve import servers, workers
 from serve.cgroup import Limits, limits
 
@@ -168,3 +169,9 @@ def test_the_number_of_workers_says_why() -> None:
     )
     assert workers.choose(3, True, Limits(2, "q")) == (3, "workers 3: WEB_CONCURRENCY says so")
     assert workers.choose(None, False, Limits(2, "q"))[1] == "workers 1: one event loop a replica; scale by replicas"
+
+
+def test_an_empty_variable_is_unset_for_the_server_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "")
+
+    assert "WEB_CONCURRENCY" not in launcher.environment(Settings.from_env({"REPLICA": "r"}, "flask"))

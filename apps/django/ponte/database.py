@@ -1,5 +1,6 @@
 """Operations on Django's own connections, which come from Django's own pool."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,13 @@ from asgiref.sync import sync_to_async
 from core import database
 from core.messages import Operation
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
+
+from ponte.settings import replica
+
+if replica.settings.database_url:
+    # (!) Left to the garbage collector, the pool's threads are waited for 5 s each at the exit of Python 3.13.
+    atexit.register(lambda: connections["default"].close_pool())
 
 
 @contextmanager
