@@ -72,10 +72,15 @@ for module, name, ours in (
     assert hasattr(module, name), f"Uvicorn no longer has {name}"
     setattr(module, name, ours)
 
+# Written after every handshake that the application has refused by websocket.http.response.
+UNTRUE = "ASGI callable returned without completing handshake."
+
 
 def no_line_for_each_websocket(record: logging.LogRecord) -> bool:
-    """Uvicorn writes them to its error log at level info; ACCESS_LOG=1 has one of our own."""
-    return record.module != "websockets_sansio_impl" or record.levelno > logging.INFO
+    """Uvicorn and websockets write them to the error log; ACCESS_LOG=1 has one of our own."""
+    if "websockets" not in record.pathname:
+        return True
+    return record.levelno > logging.INFO and record.msg != UNTRUE
 
 
 logging.getLogger("uvicorn.error").addFilter(no_line_for_each_websocket)

@@ -65,7 +65,7 @@ def test_a_job_is_not_done_before_its_time(app: App):
 
 
 def test_many_jobs_run_side_by_side(app: App):
-    jobs = [accept(app, 500)[0]["id"] for _ in range(12)]
+    jobs = [accept(app, 300)[0]["id"] for _ in range(12)]
 
     until(lambda: {status(app, number) for number in jobs} == {"done"}, seconds=5)
 
