@@ -89,8 +89,9 @@ def remove(stack: Stack) -> None:
     """Takes the stack down with its data; the run folder and the project name are ours alone."""
     stack.ponte("down")
     if stack.engine == "compose":
-        command = ["docker", "compose", "-p", stack.environ["COMPOSE_PROJECT_NAME"], "down", "--volumes"]
-        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=WORD_SECONDS)
+        command = ["docker", "compose", "-p", stack.environ["COMPOSE_PROJECT_NAME"], "down"]
+        leave_nothing = ["--volumes", "--remove-orphans", "--rmi", "local"]  # local: images named after the project
+        subprocess.run([*command, *leave_nothing], cwd=ROOT, capture_output=True, timeout=WORD_SECONDS)
     shutil.rmtree(ROOT / stack.environ["PONTE_RUN"], ignore_errors=True)
 
 
