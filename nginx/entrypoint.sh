@@ -7,7 +7,8 @@
 #   entrypoint.sh reload   render, test, then tell the running nginx
 #   entrypoint.sh WORDS    run WORDS instead, such as `nginx -V`
 #
-# Reads SERVER_NAMES, BIND_ADDRESS and MAX_UPLOAD. A PONTE_ variable that is already set is left as it is.
+# Reads SERVER_NAMES, BIND_ADDRESS, MAX_UPLOAD, STAGE, RELEASE, HTTPS_PORT, HTTPS_REDIRECT, HSTS, HTTP3, TRUSTED_PROXIES,
+# RATE_LIMIT, CONNECTION_LIMIT and LIMIT_EXEMPT. A PONTE_ variable that is already set is left as it is.
 # Needs no root, no capability and no writable file but PONTE_OUT and PONTE_TEMP. Stop it with QUIT.
 set -euf
 
@@ -50,7 +51,6 @@ resolver() {
 }
 
 member() { echo "    server $1 resolve max_fails=3 fail_timeout=2s;"; }
-nobody() { echo "    server 127.0.0.1:1 down;"; }
 
 # The names asked for and the address that is published, each once. A wildcard address is reached as loopback.
 server_names() {
@@ -83,17 +83,85 @@ bytes() {
 }
 
 # Reports and the load test's controls: open while only this machine can reach the published port.
+# (!) A loopback address is everybody's once a load balancer on this machine leads to it.
 private() {
-    case ${BIND_ADDRESS:-127.0.0.1} in 127.* | ::1 | localhost) ;; *) echo 'deny all;' ;; esac
+    case ${BIND_ADDRESS:-127.0.0.1} in 127.* | ::1 | localhost) [ -n "${TRUSTED_PROXIES:-}" ] || return 0 ;; esac
+    if [ -r "$PONTE_CREDENTIALS/users" ]; then
+        printf 'auth_basic "Ponte";\nauth_basic_user_file "%s/users";\n' "$PONTE_CREDENTIALS"
+    else
+        echo 'deny all;'
+    fi
+}
+
+# What a switch or a number is: what was set, else off locally, else what production has.  NAME LOCAL PRODUCTION
+chosen() {
+    value=$(printenv "$1" || true)
+    if [ "${STAGE:-local}" = production ]; then echo "${value:-$3}"; else echo "${value:-$2}"; fi
+}
+
+# 1, or nothing for 0.
+switch() {
+    case $2 in 0) ;; 1) echo 1 ;; *) fail "$1='$2' is not a switch; choose from 0, 1" ;; esac
+}
+
+# A number, or nothing for 0.
+count() {
+    echo "$2" | grep -Eqx '[0-9]{1,6}' || fail "$1='$2' is not a number; write one, or 0 for no limit"
+    echo "$2" | sed 's/^0*//'
+}
+
+# Networks, each as WORD NETWORK REST.  NAME VALUE BEFORE AFTER
+networks() {
+    for each in $(echo "$2" | tr ',' ' '); do
+        echo "$each" | grep -Eqx '[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?' ||
+            fail "$1 holds '$each', which is no address and no network; write such as 10.0.0.0/8"
+        echo "$3$each$4"
+    done
+}
+
+real_ip() {
+    case ",${TRUSTED_PROXIES:-}," in
+        */0[,\ ]*) fail "TRUSTED_PROXIES trusts everybody, who could then claim to be anybody; name the networks of your proxies" ;;
+    esac
+    lines=$(networks TRUSTED_PROXIES "${TRUSTED_PROXIES:-}" 'set_real_ip_from ' ';')
+    [ -z "$lines" ] || printf '%s\nreal_ip_header X-Forwarded-For;\nreal_ip_recursive on;\n' "$lines"
+}
+
+# One port in the container, whatever port is published; over UDP too for HTTP/3.  WORDS UDP-WORDS
+listen_tls() {
+    [ -r "$PONTE_CREDENTIALS/certificate.pem" ] || return 0
+    echo "    listen 8443 ssl$1;"
+    [ -z "$PONTE_HTTP3" ] || echo "    listen 8443 quic$2;"
 }
 
 # --- the variables -----------------------------------------------------------------------------------
 
 variables() {
+    case ${STAGE:-local} in local | production) ;; *) fail "STAGE='$STAGE' is unknown; choose from local, production" ;; esac
     # (!) These may fail, and inside : "${NAME=$(...)}" a failure would be swallowed.
     [ "${PONTE_SERVER_NAMES+set}" ] || PONTE_SERVER_NAMES=$(server_names)
     [ "${PONTE_MAX_UPLOAD+set}" ] || PONTE_MAX_UPLOAD=$(bytes "${MAX_UPLOAD:-1g}")
     [ "${PONTE_RESOLVER+set}" ] || PONTE_RESOLVER=$(resolver)
+    : "${PONTE_CREDENTIALS=/run/credentials}"
+    [ "${PONTE_HTTP3+set}" ] || PONTE_HTTP3=$(switch HTTP3 "${HTTP3:-0}")
+    [ "${PONTE_HTTPS_REDIRECT+set}" ] || PONTE_HTTPS_REDIRECT=$(switch HTTPS_REDIRECT "$(chosen HTTPS_REDIRECT 0 1)")
+    hsts=$(switch HSTS "$(chosen HSTS 0 1)")
+    rate=$(count RATE_LIMIT "$(chosen RATE_LIMIT 0 50)")
+    [ "${PONTE_CONNECTION_LIMIT+set}" ] || PONTE_CONNECTION_LIMIT=$(count CONNECTION_LIMIT "$(chosen CONNECTION_LIMIT 0 50)")
+    [ "${PONTE_LIMIT_EXEMPT+set}" ] || PONTE_LIMIT_EXEMPT=$(networks LIMIT_EXEMPT "${LIMIT_EXEMPT:-}" '    ' ' 1;')
+    [ "${PONTE_PROXIES+set}" ] || PONTE_PROXIES=$(networks TRUSTED_PROXIES "${TRUSTED_PROXIES:-}" '    ' ' 1;')
+    [ "${PONTE_REAL_IP+set}" ] || PONTE_REAL_IP=$(real_ip)
+    : "${PONTE_RATE_LIMIT=$rate}"
+    : "${PONTE_RATE_LIMIT_PAGES=${rate:+$((rate * 2))}}"
+    : "${PONTE_RATE_LIMIT_SOCKETS=${rate:+$((rate * 6))}}"
+    : "${PONTE_HSTS=${hsts:+max-age=63072000}}"
+    port=${HTTPS_PORT:-8443}
+    : "${PONTE_HTTPS_SUFFIX=$([ "$port" = 443 ] || echo ":$port")}"
+    : "${PONTE_ALT_SVC=${PONTE_HTTP3:+h3=\":$port\"; ma=86400}}"
+    : "${PONTE_LISTEN_TLS=$(listen_tls ' default_server' ' reuseport default_server')}"
+    : "${PONTE_LISTEN_TLS_UNKNOWN=$(listen_tls '' '')}"
+    : "${PONTE_STATUS=127.0.0.1:8081}"
+    : "${PONTE_RELEASE=${RELEASE:-dev}}"
     : "${PONTE_USER=$([ "$(id -u)" != 0 ] || echo 'user nobody nogroup;')}"
     : "${PONTE_WORKERS=$(workers)}"
     : "${PONTE_FILES=$(open_files)}"
@@ -102,61 +170,90 @@ variables() {
     : "${PONTE_ERROR_LOG=stderr}"
     : "${PONTE_ACCESS_LOG=/dev/stdout}"
     : "${PONTE_TEMP=/var/cache/ponte}"
+    : "${PONTE_CACHE=/var/cache/answers}"
+    : "${PONTE_ACME=/srv/acme}"
     : "${PONTE_UPSTREAM_FLASK=$(member flask:8001)}"
     : "${PONTE_UPSTREAM_DJANGO=$(member django:8002)}"
     : "${PONTE_UPSTREAM_DJANGO_ASGI=$(member django-asgi:8003)}"
     : "${PONTE_UPSTREAM_FASTAPI=$(member fastapi:8004)}"
-    : "${PONTE_UPSTREAM_LOCUST=$(nobody)}"
+    : "${PONTE_LOCUST=locust:8089}"
     : "${PONTE_LISTEN=    listen 8080;}"
     : "${PONTE_LISTEN_UNKNOWN=    listen 8080 default_server;}"
     : "${PONTE_PRIVATE=$(private)}"
+    : "${PONTE_MODULES=$(echo "$BUILD" | grep -o -e '--modules-path=[^ ]*' | cut -d = -f 2)}"
     : "${PONTE_SITE=/srv/site}"
     : "${PONTE_STATIC=/srv/static}"
     : "${PONTE_REPORTS=/srv/reports}"
-    NAMES=$(set | sed -n 's/^\(PONTE_[A-Z_]*\)=.*/\1/p')
+    NAMES=$(set | sed -n 's/^\(PONTE_[A-Z0-9_]*\)=.*/\1/p')
     export $NAMES
 }
 
 # --- rendering ---------------------------------------------------------------------------------------
 
-# A feature's first line says what it needs: `# needs nginx >= 1.29.8`, `# needs nginx < 1.29.3` or `# needs --with-...`.
+# The first line of a file may say what it needs: `# needs nginx >= 1.29.8`, `# needs OpenSSL < 3.5`, `# needs --with-...`,
+# `# needs PONTE_HTTP3` (one that is not empty), `# needs module ngx_...` (a file of that name in nginx's --modules-path), or
+# several of them joined by `and`.
 met() {
+    rest=$1
+    while [ -n "$rest" ]; do
+        need=${rest%% and *}
+        case $rest in *' and '*) rest=${rest#* and } ;; *) rest= ;; esac
+        has "$need" || return 1
+    done
+}
+
+has() {
     case $1 in
-        "nginx >= "*) [ "$(printf '%s\n%s\n' "${1#nginx >= }" "$VERSION" | sort -V | head -n 1)" = "${1#nginx >= }" ] ;;
-        "nginx < "*) ! met "nginx >= ${1#nginx < }" ;;
+        "nginx >= "*) reaches "$VERSION" "${1#nginx >= }" ;;
+        "nginx < "*) ! reaches "$VERSION" "${1#nginx < }" ;;
+        "OpenSSL >= "*) reaches "$OPENSSL" "${1#OpenSSL >= }" ;;
+        "OpenSSL < "*) ! reaches "$OPENSSL" "${1#OpenSSL < }" ;;
+        "module "*) [ -f "$PONTE_MODULES/${1#module }.so" ] ;;
         --*) echo "$BUILD" | grep -q -e "$1\b" ;;
+        PONTE_*) [ -n "$(printenv "$1")" ] ;;
         *) fail "'# needs $1' is not understood" ;;
     esac
 }
 
+# Is version $1 at least version $2?
+reaches() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
 # envsubst is given the names: everything else, $host and its like, is nginx's own.
 render() {
-    variables
     BUILD=$("$NGINX" -V 2>&1)
+    variables
     VERSION=$(echo "$BUILD" | sed -n 's|^nginx version: .*/\([0-9.]*\).*|\1|p')
+    OPENSSL=$(echo "$BUILD" | grep -Eo '(built|running) with OpenSSL [0-9.]+' | tail -n 1 | sed 's/.* //')
+    : "${OPENSSL:=0}"
     rm -rf "$NEW"
-    mkdir -p "$NEW" "$PONTE_TEMP" || fail "$OUT and $PONTE_TEMP have to be writable for $(id -un 2>/dev/null || id -u)"
-    (cd "$SOURCE" && find nginx.conf mime.types conf.d features services snippets -type f 2>/dev/null) | while read -r file; do
-        case $file in
-            features/*.conf) met "$(sed -n '1s/^# needs //p' "$SOURCE/$file")" || continue ;;
-            features/*) continue ;;
-        esac
-        mkdir -p "$NEW/$(dirname "$file")"
-        cat "$SOURCE/$file" > "$NEW/$file"
-    done
+    mkdir -p "$NEW" "$PONTE_TEMP" "$PONTE_CACHE" || fail "$OUT and $PONTE_TEMP have to be writable for $(id -un 2>/dev/null || id -u)"
     wanted=$(for name in $NAMES; do printf '${%s} ' "$name"; done)
+    (cd "$SOURCE" && find nginx.conf mime.types conf.d features services snippets local -type f \( -name '*.conf' -o -name mime.types \) 2>/dev/null) |
+        while read -r file; do place "$file" "$file"; done
     (cd "$SOURCE/templates" && find . -name '*.template') | while read -r file; do
-        mkdir -p "$NEW/$(dirname "$file")"
-        envsubst "$wanted" < "$SOURCE/templates/$file" > "$NEW/${file%.template}"
+        place "templates/$file" "${file%.template}"
     done
     if grep -rn '${PONTE_' "$NEW"; then fail "a template uses a variable that nothing sets"; fi
 }
 
-# Tested beside the old files, then put in their place.
+place() {
+    needs=$(sed -n '1s/^# needs //p' "$SOURCE/$1")
+    met "$needs" || return 0
+    mkdir -p "$NEW/$(dirname "$2")"
+    case $1 in
+        *.template) envsubst "$wanted" < "$SOURCE/$1" > "$NEW/$2" ;;
+        *) cat "$SOURCE/$1" > "$NEW/$2" ;;
+    esac
+}
+
+# Tested beside the old files, then put in their place. One at a time: a reload goes on when its caller was killed.
 install() {
+    mkdir -p "$OUT" && exec 9< "$OUT" || fail "$OUT has to be writable for $(id -un 2>/dev/null || id -u)"
+    flock 9
     render
     "$NGINX" -e stderr -p "$OUT/" -c "$NEW/nginx.conf" -q -t || fail "nginx refuses its configuration"
     set +f
+    for part in conf.d features services snippets local; do rm -rf "${OUT:?}/$part"; done
     for part in "$NEW"/*; do
         rm -rf "${OUT:?}/${part##*/}"
         mv "$part" "$OUT/"
@@ -168,7 +265,7 @@ case ${1:-run} in
     run)
         install
         say "nginx $VERSION, worker processes: $PONTE_WORKERS, for $PONTE_SERVER_NAMES"
-        exec "$NGINX" -e stderr -p "$OUT/" -c "$OUT/nginx.conf" -g 'daemon off;'
+        exec "$NGINX" -e stderr -p "$OUT/" -c "$OUT/nginx.conf" -g 'daemon off;' 9<&-
         ;;
     render) install ;;
     reload) install && exec "$NGINX" -e stderr -p "$OUT/" -c "$OUT/nginx.conf" -s reload ;;

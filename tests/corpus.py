@@ -5,6 +5,26 @@ A name says what is wrong. Sources: RFC 9112, the corpora of http-garden and smu
 
 from collections.abc import Callable
 
+# What a client may claim of itself in headers that servers, frameworks and proxies are known to read.
+FORGED = {
+    "X-Forwarded-For": "203.0.113.66",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Port": "666",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Ssl": "on",
+    "X-Forwarded-Protocol": "ssl",
+    "X-Request-ID": "e" * 32,
+    "X-Real-IP": "203.0.113.66",
+    "Forwarded": "for=203.0.113.66;host=evil.example;proto=https",
+    "Proxy": "http://evil.example",
+    "X_Forwarded_For": "203.0.113.66",
+    "X_Forwarded_Host": "evil.example",
+    "X-Script-Name": "/evil",
+    "Script-Name": "/evil",
+    "X-Forwarded-Server": "evil.example",
+}
+
 Request = Callable[[str, bytes], bytes]  # (path, body) -> bytes on the wire
 
 
@@ -55,6 +75,7 @@ CORPUS: dict[str, Request] = {
     "bare CR between headers": lines("X-A: b\r" + LENGTH),
     "folded header": lines("X-A: b\r\n c", LENGTH),
     "folded with a tab": lines("X-A: b\r\n\tc", LENGTH),
+    "folded length": lines("Content-Length:\r\n {length}"),
     "folded transfer encoding": then_chunked("Transfer-Encoding:\r\n chunked"),
     "first header folded": lines(" X-A: b", LENGTH, line="POST {path} HTTP/1.1"),
     # Names and values
@@ -95,6 +116,8 @@ CORPUS: dict[str, Request] = {
     "chunked in quotes": then_chunked('Transfer-Encoding: "chunked"'),
     "chunked with a parameter": then_chunked("Transfer-Encoding: chunked;a=b"),
     "chunked behind a vertical tab": then_chunked("Transfer-Encoding: \x0bchunked"),
+    "NUL behind chunked": then_chunked("Transfer-Encoding: chunked\0"),
+    "encodings in two lines": then_chunked("Transfer-Encoding: identity", CHUNKED),
     "chunked in HTTP/1.0": then_chunked(CHUNKED, line="POST {path} HTTP/1.0"),
     "encoding empty": lines("Transfer-Encoding:", LENGTH),
     # Chunks
@@ -103,6 +126,7 @@ CORPUS: dict[str, Request] = {
     "chunk size as 0x": chunked(size="0x{size}"),
     "chunk size with an underscore": chunked(size="0_{size}"),
     "chunk size with a space in front": chunked(size=" {size}"),
+    "chunk size with NUL behind": chunked(size="{size}\0"),
     "chunk size empty": chunked(size=""),
     "chunk size past 64 bits": chunked(size="1" + "0" * 16 + "{size}"),
     "chunk size ended by LF": chunked(size="{size}\n"),
@@ -112,6 +136,7 @@ CORPUS: dict[str, Request] = {
     "chunk longer than its size": chunked(after=b"xx\r\n"),
     "last chunk ended by LF": chunked(end=b"0\n\n"),
     # Request lines and hosts
+    "space in the path": lines(LENGTH, line="POST {path}? HTTP/1.1 HTTP/1.1"),
     "no version": lines(LENGTH, line="POST {path}"),
     "version 2.0": lines(LENGTH, line="POST {path} HTTP/2.0"),
     "version 1.10": lines(LENGTH, line="POST {path} HTTP/1.10"),

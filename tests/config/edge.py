@@ -1,13 +1,15 @@
 """A real nginx on a free port, in front of replicas that repeat what they were sent."""
 
 import json
+import runpy
 import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests import wire
 from tests.waiting import until
 
 HOST = "127.0.0.1"
+CREDENTIALS = runpy.run_path(str(edge.SOURCE / "credentials.py"))
 
 
 class Repeat(BaseHTTPRequestHandler):
@@ -32,7 +35,7 @@ class Repeat(BaseHTTPRequestHandler):
         body = self.read_body()
         action() if action else self.repeat(body)
 
-    do_GET = do_POST = do_PUT = do_HEAD = handle_any  # noqa: N815 (the names http.server looks for)
+    do_GET = do_POST = do_PUT = do_HEAD = do_PROPFIND = handle_any  # noqa: N815 (the names http.server looks for)
 
     def read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -87,11 +90,37 @@ class Repeat(BaseHTTPRequestHandler):
         self.wfile.write(self.rfile.readline())
         self.close_connection = True
 
+    def at_failure(self) -> None:
+        self.answer(500, b'{"error":"mine"}', Content_Type="application/json")
+
+    def at_own_headers(self) -> None:
+        """Of a framework that protects its pages itself and likes to be known."""
+        own = {"X_Frame_Options": "DENY", "X_Content_Type_Options": "nosniff", "Referrer_Policy": "same-origin"}
+        own |= {"Cross_Origin_Opener_Policy": "unsafe-none", "Permissions_Policy": "camera=(self)"}
+        told = {"X_Powered_By": "PHP/5.2", "Strict_Transport_Security": "max-age=1", "Content_Security_Policy": "mine"}
+        self.answer(200, b"mine", **own, **told)
+
+    def at_accel(self) -> None:
+        self.answer(200, b"mine", X_Accel_Redirect="/reports/secret.txt")
+
+    def at_check(self) -> None:
+        """A service that says who a member is: by a cookie."""
+        member = self.headers.get("Cookie", "").removeprefix("member=")
+        known = {"ada": 204, "banned": 403, "crash": 500}.get(member, 401)
+        self.answer(known, b"", X_User=member, WWW_Authenticate='Form realm="members"')
+
+    def at_said(self) -> None:
+        """Whatever a test wants to be answered now."""
+        self.server.said(self)
+
+    at_poll = at_said
+
     def log_message(self, *_: object) -> None: ...
 
 
 class Replica(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # http.server's own 5 would drop what comes at one time
 
     def __init__(self, name: str):
         super().__init__((HOST, 0), Repeat)
@@ -99,6 +128,7 @@ class Replica(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.connections = 0
         self.released = threading.Event()
+        self.said: Callable[[Repeat], None] = lambda request: request.repeat(b"")
 
     def get_request(self):  # type: ignore[no-untyped-def]
         self.connections += 1
@@ -124,13 +154,11 @@ def replicas(*names: str) -> Iterator[list[Replica]]:
 
 
 @dataclass
-class Running:
-    """An edge that answers: where, and what it has written."""
+class Outside:
+    """An edge as a client meets it: a real stack's, or one of a test's own (Running)."""
 
-    settings: edge.Edge
-    out: Path
     address: wire.Address
-    replicas: dict[str, Replica] = field(default_factory=dict)
+    tls: wire.Address | None = None
 
     def raw(self, request: bytes, seconds: float = wire.SECONDS) -> bytes:
         return wire.exchange(self.address, request, seconds)
@@ -138,6 +166,15 @@ class Running:
     def ask(self, path: str, *lines: str, method: str = "GET", body: bytes = b"", host: str = "localhost") -> "Answer":
         length = [f"Content-Length: {len(body)}"] if body else []
         return Answer(self.raw(wire.request(f"{method} {path} HTTP/1.1", *lines, *length, body=body, host=host)))
+
+
+@dataclass
+class Running(Outside):
+    """An edge that answers, and what it has written."""
+
+    settings: edge.Edge = None  # type: ignore[assignment]
+    out: Path = Path()
+    replicas: dict[str, Replica] = field(default_factory=dict)
 
     def log(self, request_id: str) -> dict[str, object]:
         """The access log's line of a request; nginx writes it within a second."""
@@ -179,6 +216,12 @@ class Answer:
         return sum(line.startswith(header.lower() + ":") for line in head)
 
 
+@cache
+def certificate() -> dict[str, bytes]:
+    """Such as a stack makes for itself, once a run; ca.pem is who to trust."""
+    return CREDENTIALS["made"]("localhost 127.0.0.1")
+
+
 def free_port(host: str = HOST) -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as sock:
@@ -189,8 +232,11 @@ def free_port(host: str = HOST) -> int:
 def settings(folder: Path, binary: Path, **changed: object) -> edge.Edge:
     """An edge in `folder`, as the native engine would describe it."""
     site, static, reports = edge.SOURCE / "site", folder / "static", folder / "reports"
-    for each in (static / "django", reports):
+    credentials = folder / "credentials"
+    for each in (static / "django", reports, credentials):
         each.mkdir(parents=True, exist_ok=True)
+    for name, content in certificate().items():
+        (credentials / name).write_bytes(content)
     made = edge.Edge(
         listen=(f"{HOST}:{free_port()}",),
         server_names=("localhost", HOST, "[::1]", "nginx"),
@@ -202,8 +248,13 @@ def settings(folder: Path, binary: Path, **changed: object) -> edge.Edge:
         access_log=folder / "access.log",
         error_log=folder / "error.log",
         pid=folder / "nginx.pid",
-        features=edge.inspect(binary).features,
+        nginx=edge.inspect(binary),
         max_upload=2**20,
+        status=f"{HOST}:{free_port()}",
+        cache=folder / "nginx" / "answers",
+        acme=folder / "acme",
+        credentials=credentials,
+        locust=f"{HOST}:1",  # nobody: another Locust may run on this machine
         workers=1,
         files=1024,
     )
@@ -211,17 +262,20 @@ def settings(folder: Path, binary: Path, **changed: object) -> edge.Edge:
 
 
 @contextmanager
-def running(folder: Path, binary: Path, hurry: bool = False, **changed: object) -> Iterator[Running]:
+def running(
+    folder: Path, binary: Path, hurry: bool = False, source: Path = edge.SOURCE, **changed: object
+) -> Iterator[Running]:
     """Renders, tests and starts; `hurry` shortens the 60 s nobody wants to wait for in a test."""
     chosen, out = settings(folder, binary, **changed), folder / "nginx"
-    edge.install(chosen, out, binary)
+    edge.install(chosen, out, binary, source)
     if hurry:
         proxy = out / "snippets" / "proxy.conf"
         proxy.write_text(proxy.read_text().replace("proxy_read_timeout 60s", "proxy_read_timeout 1s"))
     host, port = wire.address(chosen.listen[0])
     with process(edge.command(binary, out, "-g", "daemon off;"), folder / "stderr.log"):
         until(lambda: answers((host, port)))
-        yield Running(chosen, out, (host, port))
+        tls = wire.address(chosen.listen_tls[0]) if chosen.listen_tls else None
+        yield Running((host, port), tls, chosen, out)
 
 
 @contextmanager

@@ -14,6 +14,19 @@ DIFFERENT: dict[str, dict] = {
     "nothing runs": {},
     "IPv6": {"listen": ("[::1]:8080",), "server_names": ("[::1]", "localhost")},
     "open to all": {"listen": ("0.0.0.0:8080", "[::]:8080"), "server_names": ("www.example.org", "*.example.org")},
+    "https": {"listen_tls": ("127.0.0.1:8443", "[::1]:8443"), "https_port": 443},
+    "production": {
+        "listen_tls": ("0.0.0.0:8443",),
+        "listen": ("0.0.0.0:8080",),
+        "https_redirect": True,
+        "hsts": True,
+        "trusted_proxies": ("10.0.0.0/8", "fd00::/8"),
+        "rate_limit": 50,
+        "connection_limit": 20,
+        "limit_exempt": ("192.0.2.0/24",),
+        "password": True,
+        "release": "2026-11-21",
+    },
     "names": {"upstreams": NAMED, "resolver": ("127.0.0.11", "[fd00::1]")},
 }
 

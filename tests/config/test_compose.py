@@ -18,7 +18,7 @@ from deploy.variables import PER_SERVICE, SERVICES, VARIABLES, prefix
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACEFUL_TIMEOUT = int(VARIABLES["GRACEFUL_TIMEOUT"].default)
-ONCE = ("migrate", "secrets")
+ONCE = ("migrate", "secrets", "credentials")
 
 
 def compose(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -80,14 +80,14 @@ def test_only_nginx_can_be_reached_from_outside():
     published = {name: each["ports"] for name, each in services().items() if each.get("ports")}
 
     assert list(published) == ["nginx"]
-    (port,) = published["nginx"]
-    assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8080", 8080)
+    found = [(port["host_ip"], port["published"], port["target"], port["protocol"]) for port in published["nginx"]]
+    assert found == [("127.0.0.1", "8080", 8080, "tcp"), ("127.0.0.1", "8443", 8443, "tcp")]
 
 
-def test_an_address_and_a_port_may_be_chosen():
-    (port,) = rendered(BIND_ADDRESS="::1", HTTP_PORT="81")["services"]["nginx"]["ports"]
+def test_an_address_and_ports_may_be_chosen():
+    ports = rendered(BIND_ADDRESS="::1", HTTP_PORT="81", HTTPS_PORT="444")["services"]["nginx"]["ports"]
 
-    assert (port["host_ip"], port["published"]) == ("::1", "81")
+    assert [(port["host_ip"], port["published"]) for port in ports] == [("::1", "81"), ("::1", "444")]
 
 
 def test_nothing_on_the_root_file_system_can_be_written(service: Mapping[str, Any]):
@@ -97,8 +97,14 @@ def test_nothing_on_the_root_file_system_can_be_written(service: Mapping[str, An
 
 def test_a_container_has_no_capability_and_gains_none(service: Mapping[str, Any]):
     assert service["cap_drop"] == ["ALL"]
-    assert "cap_add" not in service and not service.get("privileged")
+    assert not service.get("privileged")
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_one_service_has_capabilities_and_it_has_no_network_and_ends():
+    allowed = {name: (each["cap_add"], each["network_mode"]) for name, each in services().items() if "cap_add" in each}
+
+    assert allowed == {"credentials": (["CHOWN", "DAC_OVERRIDE"], "none")}
 
 
 def test_memory_and_processes_are_limited(service: Mapping[str, Any]):
@@ -132,7 +138,7 @@ def test_secrets_are_read_only_to_those_who_need_them():
         name: [v for v in each.get("volumes", []) if v["source"] == "secrets"] for name, each in services().items()
     }
 
-    assert mounts.pop("nginx") == []
+    assert (mounts.pop("nginx"), mounts.pop("credentials")) == ([], [])
     assert not mounts.pop("secrets")[0].get("read_only")
     assert all(mount["read_only"] for mounted in mounts.values() for mount in mounted)
     assert all(mounts.values())
@@ -186,7 +192,7 @@ def test_apps_start_after_the_migrations_and_stop_after_the_edge(app: str):
 
 
 # Of the edge, of this machine, or put into a file by the service secrets.
-NOT_FOR_A_REPLICA = ("DATABASE_URL", "DATABASE_URL_FILE", "SECRET_KEY", "SECRET_KEY_FILE")
+NOT_FOR_A_REPLICA = ("DATABASE_URL", "DATABASE_URL_FILE", "SECRET_KEY", "SECRET_KEY_FILE", "RELEASE")
 
 
 def test_every_variable_of_a_replica_reaches_it(app: str):
@@ -195,6 +201,14 @@ def test_every_variable_of_a_replica_reaches_it(app: str):
     found = rendered(**dict.fromkeys(wanted, "7"))["services"][app]["environment"]
 
     assert {name for name in wanted if found.get(name) == "7"} == wanted
+
+
+def test_the_name_of_a_release_stands_in_its_image_and_not_beside_it(app: str):
+    """After a rollback the old image runs again, and Compose has nothing to change."""
+    found = rendered(RELEASE="v7")["services"][app]
+
+    assert found["build"]["args"] == {"RELEASE": "v7"}
+    assert "RELEASE" not in found["environment"]
 
 
 def test_an_app_is_given_files_for_its_secrets(app: str):
@@ -217,7 +231,7 @@ def test_a_ca_bundle_reaches_the_build_and_nothing_else():
     assert default()["secrets"]["ca"]["file"] == os.devnull
     assert rendered(CA_BUNDLE="/etc/hosts")["secrets"]["ca"]["file"] == "/etc/hosts"
     for name, each in services().items():
-        assert "secrets" not in each, name
+        assert "ca" not in [secret["source"] for secret in each.get("secrets", [])], name
         assert "args" not in each.get("build", {}), name
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy.choice import base_images
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCKERFILES = {name: (ROOT / name / "Dockerfile").read_text() for name in ("apps", "nginx")}
+DOCKERFILES = {name: (ROOT / name / "Dockerfile").read_text() for name in ("apps", "nginx", "loadtests")}
 
 
 def instructions(text: str) -> list[str]:
@@ -25,7 +25,7 @@ def stage(text: str, name: str) -> list[str]:
 
 
 def test_both_images_install_the_dependencies_in_the_same_layer():
-    apps, nginx = (stage(text, "dependencies") for text in DOCKERFILES.values())
+    apps, nginx = (stage(DOCKERFILES[name], "dependencies") for name in ("apps", "nginx"))
 
     assert apps == nginx
 
@@ -37,7 +37,8 @@ def test_dependencies_come_before_the_sources():
 
 
 def test_every_dependency_is_pinned_by_hash():
-    assert "--require-hashes" in DOCKERFILES["apps"]
+    for name in ("apps", "loadtests"):
+        assert "--require-hashes" in DOCKERFILES[name], name
 
 
 def test_servers_are_process_one_so_that_signals_reach_them():

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
-LOCKS = sorted(ROOT.glob("*/requirements.txt")) + sorted(ROOT.glob("*/*/requirements.txt"))
+LOCKS = sorted(ROOT.glob("[!.]*/requirements.txt")) + sorted(ROOT.glob("[!.]*/*/requirements.txt"))
 PAGES = [
     page
     for page in ROOT.rglob("*.md")
@@ -33,11 +33,11 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def variables_of_readme() -> set[str]:
-    return {name for row in rows("Settings") for name in re.findall("[A-Z][A-Z_]+[A-Z]", row[1])}
+    return {name for row in rows("Settings") for name in re.findall("[A-Z][A-Z_]+[A-Z0-9]", row[1])}
 
 
 def variables_of_example() -> dict[str, str]:
-    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+    return dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
 
 
 def targets_of_make() -> set[str]:
@@ -88,13 +88,16 @@ def test_applications_read_the_variables_that_the_stack_hands_them():
 
 
 def test_compose_reads_no_variable_that_is_not_explained():
-    read = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE_TEXT))
+    read = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE_TEXT))
 
     assert read <= set(VARIABLES)
 
 
 def test_compose_has_the_services_of_the_contract():
-    assert set(COMPOSE["services"]) == {*SERVICES, "nginx", "postgres", "migrate", "secrets"}
+    always = {name for name, service in COMPOSE["services"].items() if "profiles" not in service}
+
+    assert always == {*SERVICES, "nginx", "postgres", "migrate", "secrets", "credentials"}
+    assert set(COMPOSE["services"]) - always == {"locust", "locust-worker"}
 
 
 def test_the_edge_has_a_file_for_every_service():
@@ -150,3 +153,30 @@ def test_the_locks_agree():
             versions.setdefault(name, set()).add(version)
 
     assert not {name: found for name, found in versions.items() if len(found) > 1}
+
+
+def test_the_page_on_the_edge_names_every_file_of_its_configuration():
+    page = (ROOT / "docs" / "edge.md").read_text()
+    files = [path for path in (ROOT / "nginx").rglob("*.conf*") if path.name != "nginx.conf" and path.is_file()]
+    told = {path for path in files if str(path.relative_to(ROOT / "nginx")) in page}
+    by_folder = {
+        path for path in files if path.relative_to(ROOT / "nginx").parts[0] in ("services", "local", "examples")
+    }
+    features = {path for path in files if "features" in path.parts}
+
+    assert sorted(map(str, set(files) - told - by_folder - features)) == []
+
+
+def test_the_page_on_the_edge_lists_the_headers_that_are_sent():
+    page = (ROOT / "docs" / "edge.md").read_text().partition("## Headers on every answer")[2].partition("## ")[0]
+    sent = re.findall(r"^add_header (\S+)", (ROOT / "nginx/snippets/response-headers.conf").read_text(), re.MULTILINE)
+    by_status = {"Retry-After", "Allow", "X-Cache", "Alt-Svc"}
+
+    assert set(re.findall(r"^\| `([A-Za-z-]+)`", page, re.MULTILINE)) == set(sent) - by_status
+
+
+def test_the_page_on_the_promises_lists_every_one_in_its_own_words():
+    told = re.findall(r"\[`(\w+)`\]\S+ \| (.*) \|$", (ROOT / "tests/promises/README.md").read_text(), re.MULTILINE)
+    folders = {path.parent.name: path.read_text() for path in (ROOT / "tests/promises").glob("*/promise.md")}
+
+    assert dict(told) == {name: re.sub(r" \(S\d+\)$", "", text.splitlines()[0][2:]) for name, text in folders.items()}

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def test_container_and_native_engine_render_the_same_bytes(nginx: Path, tmp_path
 
 
 @needs_envsubst
+def test_two_at_a_time_do_not_meet(nginx: Path, tmp_path: Path) -> None:
+    """A reload whose caller was killed goes on, and the next command begins its own."""
+    values = edge.variables(settings(tmp_path, nginx))
+
+    with ThreadPoolExecutor(3) as pool:
+        ran = list(pool.map(lambda _: entrypoint(nginx, tmp_path / "container", **values), range(3)))
+
+    assert {(each.returncode, each.stderr) for each in ran} == {(0, "")}
+
+
+@needs_envsubst
 @pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "::", "192.0.2.7", "2001:db8::7"])
 def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path: Path, bind: str) -> None:
     listen = "127.0.0.1:8080" if bind == "127.0.0.1" else "0.0.0.0:8080"  # not every machine has these addresses
@@ -51,6 +63,17 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
     )
     chosen = replace(
         settings(tmp_path, nginx, listen=(listen,), upstreams=NAMED, resolver=("127.0.0.11", "[fd00::1]")),
+        locust="locust:8089",
+        listen_tls=("8443",),
+        https_port=443,
+        https_redirect=True,
+        hsts=True,
+        trusted_proxies=("10.0.0.0/8", "fd00::/8"),
+        rate_limit=7,
+        connection_limit=50,
+        limit_exempt=("192.0.2.1",),
+        password=True,
+        release="2026-11-21",
         server_names=("shop.test", "*.shop.test", "[::1]", "shop.test", host),
         max_upload=512 * 1024,
         workers=edge.workers(),
@@ -58,7 +81,23 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
     )
     edge.render(chosen, tmp_path / "native")
     native = edge.variables(chosen)
-    places = ("LISTEN", "LISTEN_UNKNOWN", "PID", "TEMP", "SITE", "STATIC", "REPORTS", "ACCESS_LOG", "ERROR_LOG", "USER")
+    (chosen.credentials / "users").write_text("somebody:$2y$05$hash")
+    places = (
+        "CREDENTIALS",
+        "CACHE",
+        "ACME",
+        "STATUS",
+        "LISTEN",
+        "LISTEN_UNKNOWN",
+        "PID",
+        "TEMP",
+        "SITE",
+        "STATIC",
+        "REPORTS",
+        "ACCESS_LOG",
+        "ERROR_LOG",
+        "USER",
+    )
 
     ran = entrypoint(
         nginx,
@@ -67,6 +106,12 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
         SERVER_NAMES="shop.test *.shop.test [::1] shop.test",
         BIND_ADDRESS=bind,
         MAX_UPLOAD="512k",
+        STAGE="production",
+        HTTPS_PORT="443",
+        TRUSTED_PROXIES="10.0.0.0/8, fd00::/8",
+        RATE_LIMIT="7",
+        LIMIT_EXEMPT="192.0.2.1",
+        RELEASE="2026-11-21",
         PONTE_RESOLV_CONF=str(tmp_path / "resolv.conf"),
     )
 
@@ -81,6 +126,11 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
         ("SERVER_NAMES", "a;b", "SERVER_NAMES holds 'a;b'"),
         ("MAX_UPLOAD", "lots", "MAX_UPLOAD='lots' is not a size"),
         ("MAX_UPLOAD", "0", "MAX_UPLOAD='0' is not a size"),
+        ("STAGE", "prod", "STAGE='prod' is unknown; choose from local, production"),
+        ("HSTS", "yes", "HSTS='yes' is not a switch; choose from 0, 1"),
+        ("RATE_LIMIT", "-1", "RATE_LIMIT='-1' is not a number"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,load-balancer", "TRUSTED_PROXIES holds 'load-balancer'"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES trusts everybody"),
     ],
 )
 def test_container_refuses_a_wrong_value_in_one_sentence(
@@ -127,7 +177,8 @@ def test_workers_follow_the_quota_of_the_cgroup(
 
 def test_every_variable_is_used_by_a_template_and_set_by_both_renderers(nginx: Path, tmp_path: Path) -> None:
     templates = "".join(path.read_text() for path in (edge.SOURCE / "templates").rglob("*.template"))
-    used = set(re.findall(r"\$\{(PONTE_[A-Z_]+)\}", templates))
-    container = set(re.findall(r"^    .*\{(PONTE_[A-Z_]+)(?:=|\+set)", ENTRYPOINT.read_text(), re.MULTILINE))
+    needed = " ".join(edge.needs(path.read_text()) for path in edge.SOURCE.glob("**/features/**/*") if path.is_file())
+    used = set(re.findall(r"PONTE_[A-Z0-9_]+", " ".join([*re.findall(r"\$\{.*?\}", templates), needed])))
+    container = set(re.findall(r"^    .*\{(PONTE_[A-Z0-9_]+)(?:=|\+set)", ENTRYPOINT.read_text(), re.MULTILINE))
 
     assert set(edge.variables(settings(tmp_path, nginx))) == used == container

@@ -10,6 +10,7 @@ import pytest
 
 from deploy import edge
 from deploy.errors import Failure, Refused
+from deploy.variables import SERVICES
 from tests import wire
 from tests.config.edge import answers, copy_of_source, free_port, process, running, settings
 from tests.config.edge_cases import DIFFERENT, rendered
@@ -65,6 +66,22 @@ def test_file_that_left_the_source_leaves_the_rendered_tree(nginx: Path, tmp_pat
     assert not (out / "conf.d" / "old.conf").exists()
 
 
+def test_what_nginx_keeps_beside_the_rendered_tree_stays(nginx: Path, tmp_path: Path) -> None:
+    out = tmp_path / "nginx"
+    edge.install(settings(tmp_path, nginx), out, nginx)
+    for folder in ("tmp", "answers"):
+        (out / folder / "kept").touch()
+    (out / "process.conf").write_text("old")
+    (out / "local").mkdir(exist_ok=True)
+    (out / "local" / "old.conf").touch()
+
+    edge.install(settings(tmp_path, nginx), out, nginx)
+
+    assert (out / "tmp" / "kept").exists() and (out / "answers" / "kept").exists()
+    assert (out / "process.conf").read_text() != "old"
+    assert not (out / "local" / "old.conf").exists()
+
+
 def test_paths_may_hold_spaces_and_nginx_writes_nowhere_else(nginx: Path, tmp_path: Path) -> None:
     folder = tmp_path / "my projects; {ponte}"
     folder.mkdir()
@@ -97,7 +114,9 @@ def test_ordinary_user_can_run_it(nginx: Path) -> None:
 def test_workers_of_root_step_down_where_nobody_can_read_the_site(nginx: Path, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        open_, closed = ({"site": folder / part, "static": folder, "temp": folder} for part in ("site", "home/site"))
+        open_, closed = (
+            {"site": folder / part, "static": folder, "temp": folder, "cache": folder} for part in ("site", "home/site")
+        )
         (folder / "home" / "site").mkdir(parents=True)
         (folder / "site").mkdir()
         for path, mode in ((folder, 0o755), (folder / "site", 0o755), (folder / "home", 0o700)):
@@ -116,7 +135,21 @@ def test_every_service_has_a_path_and_an_upstream() -> None:
     upstreams = (edge.SOURCE / "templates" / "conf.d" / "upstreams.conf.template").read_text()
     services = {path.stem for path in (edge.SOURCE / "services").glob("*.conf")}
 
-    assert services | {"locust"} == set(re.findall(r"^upstream (\S+) {", upstreams, re.MULTILINE)) == set(edge.SERVICES)
+    assert services == set(re.findall(r"^upstream (\S+) {", upstreams, re.MULTILINE)) == set(SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("snippet", "variable", "paths"),
+    [("cache", "long_poll", {"poll"}), ("log", "logged", {"healthz", "readyz"})],
+)
+def test_every_service_stands_in_the_maps_of_paths(snippet: str, variable: str, paths: set[str]) -> None:
+    text = (edge.SOURCE / "templates" / "snippets" / f"{snippet}.conf.template").read_text()
+    block = re.search(rf"^map \$uri \${variable} {{$(.*?)^}}$", text, re.MULTILINE | re.DOTALL)
+
+    assert block
+    assert sorted(re.findall(r"^ +(/\S+)", block[1], re.MULTILINE)) == sorted(
+        f"/{service}/{path}" for service in SERVICES for path in paths
+    )
 
 
 @pytest.mark.parametrize("pair", [("flask", "django"), ("django-asgi", "fastapi")])
