@@ -1,114 +1,96 @@
-"""People who use the stack: `make load`, `make locust`, or plain `locust -f loadtests/locustfile.py --host URL`.
+"""Visitors of the stack: `make load`, `make locust`, or plain `locust -f loadtests/locustfile.py --host URL`.
 
-Closed model: each user waits for an answer before the next request, so a slow stack is asked less. The numbers
-say that every route answers under load; how fast the stack is at a given arrival rate, they do not say.
-SERVICE=fastapi narrows to one application.
+    locust -f loadtests/locustfile.py --host http://127.0.0.1:8080 --headless -u 1 --rate 200 -t 30s
+    locust -f loadtests/locustfile.py --host http://127.0.0.1:8080 ClosedVisitor -u 20
+
+OpenVisitor is the default: its requests arrive when they are due, whether or not the stack keeps up. ClosedVisitor
+waits for each answer, so a slow stack is asked less; it finds the peak and must not be asked for percentiles.
+SocketVisitor holds a WebSocket and echoes, EventVisitor listens to server-sent events.
 """
 
-import os
+import logging
 import random
+import sys
+from pathlib import Path
 
-from locust import FastHttpUser, between, events, task
-from locust.clients import ResponseContextManager
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # plain `locust -f` knows this folder only
+
+import gevent
+from flask import redirect
+from locust import constant, events
 from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from loadtests.services import SERVICES
+from loadtests.users import ending, options, recording
+from loadtests.users.mixes import mix
+from loadtests.users.openmodel import ClosedUser, OpenModelUser, end_when_done
+from loadtests.users.sse import EventStreamUser
+from loadtests.users.websocket import WebSocketUser
 
 HOST = "http://127.0.0.1:8080"
-SERVICE = os.environ.get("SERVICE", "")
-BODY = b"0123456789abcdef" * 256  # 4 KiB
 
 
-class Visitor(FastHttpUser):
-    """Reads more than it writes, and now and then uploads or waits."""
+def visits(draw, roots):
+    """The task of a visitor: something of the mix, at one of the services."""
 
-    abstract = True
+    def visit(user) -> None:
+        draw()(user.client, random.choice(roots))
+
+    return visit
+
+
+EVERYWHERE = visits(mix("visit"), [f"/{service}" for service in SERVICES])
+
+
+class OpenVisitor(OpenModelUser):
     host = HOST
-    service = ""
-    wait_time = between(0.05, 0.25)
-
-    def get(self, path: str, name: str = "") -> ResponseContextManager:
-        return self.client.get(f"/{self.service}{path}", name=f"/{self.service}{name or path}")
-
-    def post(self, path: str, **body: object) -> ResponseContextManager:
-        return self.client.post(f"/{self.service}{path}", **body)
-
-    @task(10)
-    def read_json(self) -> None:
-        self.get("/json")
-
-    @task(5)
-    def read_plaintext(self) -> None:
-        self.get("/plaintext")
-
-    @task(3)
-    def see_who_answers(self) -> None:
-        self.get("/")
-
-    @task(5)
-    def query_the_database(self) -> None:
-        self.get(f"/query?n={random.randint(1, 20)}", name="/query")
-
-    @task(3)
-    def read_messages(self) -> None:
-        self.get("/messages?limit=20", name="/messages")
-
-    @task(2)
-    def post_a_message(self) -> None:
-        self.post("/messages", json={"author": "locust", "text": "hello"})
-
-    @task(2)
-    def use_cpu(self) -> None:
-        self.get("/cpu?ms=5", name="/cpu")
-
-    @task(2)
-    def wait_for_another_service(self) -> None:
-        self.get("/wait?ms=50", name="/wait")
-
-    @task(1)
-    def echo(self) -> None:
-        self.post("/echo", data=BODY)
-
-    @task(1)
-    def upload(self) -> None:
-        self.post("/digest", data=BODY * 64)
-
-    @task(1)
-    def stream(self) -> None:
-        self.get("/stream?chunks=5&ms=10", name="/stream")
-
-    @task(1)
-    def come_back(self) -> None:
-        self.post("/session")
-        self.get("/session")
-
-    @task(1)
-    def start_a_job(self) -> None:
-        with self.client.post(f"/{self.service}/jobs", json={"ms": 50}, catch_response=True) as answer:
-            location = (answer.headers or {}).get("Location")
-            if not location:
-                return answer.failure(f"no job: {answer.status_code}")
-        self.client.get(location, name=f"/{self.service}/jobs/ID")
+    tasks = [EVERYWHERE]
 
 
-class FlaskVisitor(Visitor):
-    service = "flask"
+class ClosedVisitor(ClosedUser):
+    host = HOST
+    tasks = [EVERYWHERE]
 
 
-class DjangoVisitor(Visitor):
-    service = "django"
+class SocketVisitor(WebSocketUser):
+    host, path = HOST, "/fastapi/ws/echo"
+    wait_time = constant(1)
+    tasks = [lambda user: user.echo("hello")]
 
 
-class DjangoAsgiVisitor(Visitor):
-    service = "django-asgi"
-
-
-class FastapiVisitor(Visitor):
-    service = "fastapi"
-
-
-VISITORS = (FlaskVisitor, DjangoVisitor, DjangoAsgiVisitor, FastapiVisitor)
+class EventVisitor(EventStreamUser):
+    host, path = HOST, "/fastapi/events"
+    tasks = [lambda user: user.next_event()]
 
 
 @events.init.add_listener
-def narrow(environment: Environment, **_: object) -> None:
-    if SERVICE:
-        environment.user_classes = [visitor for visitor in VISITORS if visitor.service == SERVICE]
+def prepare(environment: Environment, **_: object) -> None:
+    """A wrong option ends the run in a sentence; without a class on the command line visitors are of the open model."""
+    given = environment.parsed_options
+    assert given
+    why = options.wrong(given)
+    if why:
+        sys.exit(f"locust: {why}")
+    if not given.user_classes:
+        environment.user_classes = [OpenVisitor]
+    if environment.web_ui and environment.web_ui.app and given.web_base_path:
+        environment.web_ui.app.add_url_rule("/", "root", lambda: redirect(f"{given.web_base_path}/"))
+    if (given.stages or given.seconds) and given.headless and not isinstance(environment.runner, WorkerRunner):
+        end_when_done(environment)
+    recording.install(environment)
+    ending.install(environment)  # (!) the last: its listener for the end has to come first
+
+
+@events.test_start.add_listener
+def choose(environment: Environment, **_: object) -> None:
+    """At the start of each test, also on workers and for what was typed into the web form."""
+    given, runner = environment.parsed_options, environment.runner
+    assert given and runner
+    why = options.wrong(given)
+    if why:
+        logging.error(why)
+        gevent.spawn(runner.stop)
+        return
+    roots = [f"/{each}" for each in SERVICES if given.service in ("", each)] or [""]
+    OpenVisitor.tasks = ClosedVisitor.tasks = [visits(mix(given.mix), roots)]

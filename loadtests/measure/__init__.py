@@ -1,0 +1,1 @@
+"""What was measured, what it cost, and whether it may be believed."""

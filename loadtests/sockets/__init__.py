@@ -1,0 +1,1 @@
+"""WebSockets in numbers: one process that holds thousands of connections and times every message."""

@@ -1,0 +1,1 @@
+"""Locust users: who sends requests, and when."""
