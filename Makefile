@@ -15,7 +15,7 @@ down: ## Stop gracefully, keep the data
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: clean
-clean: ## Stop, and remove data, rendered files and .run/venv; .env and reports/ stay
+clean: ## Stop, and remove data, rendered files and .run/venv; .env, reports/ and backups stay
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: ps
@@ -32,6 +32,14 @@ restart: ## Restart replica by replica without a lost request; SERVICE=flask nar
 
 .PHONY: scale
 scale: ## Change the replicas of a service under load; SERVICE=fastapi REPLICAS=4
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: deploy
+deploy: ## Release the tree as it is now; an unready release is taken back. SERVICE=flask, STRATEGY=bluegreen
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: rollback
+rollback: ## Release again what ran before; SERVICE=flask narrows
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: reload
@@ -52,6 +60,18 @@ shell: ## Open a shell in a replica; SERVICE=django
 psql: ## Open the database
 	@./ponte $@ $(MAKEOVERRIDES)
 
+.PHONY: backup
+backup: ## Back up the database to .run/backups and keep the newest seven; FILE=, KEEP=30
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: restore
+restore: ## Put a backup into an empty database, as it was; FILE=
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: verify-backup
+verify-backup: ## Prove a backup: restore it beside the database and compare; FILE=, default the newest
+	@./ponte $@ $(MAKEOVERRIDES)
+
 .PHONY: doctor
 doctor: ## Say what this machine lacks, each with its mend
 	@./ponte $@ $(MAKEOVERRIDES)
@@ -62,6 +82,14 @@ doctor: ## Say what this machine lacks, each with its mend
 test: ## Run the tests; T=tests/unit/test_settings.py narrows
 	@./ponte $@ $(MAKEOVERRIDES)
 
+.PHONY: drill
+drill: ## List the drills; DRILL=kill-replica breaks something under load, checks the promise and mends it
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: lost-requests
+lost-requests: ## Count what every operation loses, on a stack of its own; SERVER=all, N=20, QUICK=1
+	@./ponte $@ $(MAKEOVERRIDES)
+
 .PHONY: check
 check: ## Run formatters, linters and types; changes nothing
 	@./ponte $@ $(MAKEOVERRIDES)
@@ -69,15 +97,39 @@ check: ## Run formatters, linters and types; changes nothing
 ##@ Measure
 
 .PHONY: load
-load: ## Run the load tests without a window; SERVICE= USERS=20 RATE=5 TIME=30s PROCESSES= HOST=
+load: ## Find what each application carries; SERVICE=flask, RATE=200 TIME=1m, HOST=, QUICK=1, FULL=1
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: scaling
+scaling: ## Find how many workers and replicas pay; SERVICE=flask, CPU_QUOTA=0.1, QUICK=1, FULL=1
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: websockets
+websockets: ## Hold, echo and fan out WebSockets, through a restart too; SERVICE=fastapi, QUICK=1, FULL=1
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: slow-io
+slow-io: ## Find what a slow backend does to WSGI and ASGI; SERVICE=, QUICK=1, FULL=1
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: compare
+compare: ## Compare two runs in reports/ as ratios with intervals; A= B=
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: gate
+gate: ## Hold a run against thresholds, for CI; SLO=loadtests/slo.toml RUN=
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: bench
+bench: ## Measure what the edge and the load generator cost beside their peers, as ratios in one run
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: locust
-locust: ## Open the Locust UI on LOCUST_PORT (8089); HOST= as above
+locust: ## Open the Locust UI on LOCUST_PORT (8089) and under /locust/; HOST=, PROCESSES=2
 	@./ponte $@ $(MAKEOVERRIDES)
 
 ##@ Help
 
 .PHONY: help
 help: ## Print this
-	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0,5)} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0,5)} /^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

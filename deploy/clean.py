@@ -1,9 +1,10 @@
-"""`clean`: what this checkout's stack wrote goes; .env, reports/ and own certificates stay."""
+"""`clean`: what this checkout's stack wrote goes; .env, reports/, backups and own certificates stay."""
 
 from pathlib import Path
 from shutil import rmtree
 
 from deploy import environment
+from deploy.backup.files import folder, shown, there
 from deploy.choice import answers
 from deploy.console import Console
 from deploy.engines import ENGINES
@@ -20,8 +21,12 @@ def clean(settings: Settings, say: Console) -> None:
         for name, possible in POSSIBLE.items():
             if possible(settings):
                 ENGINES[name](settings, say).clean()
-        remove(settings.run)
-    say(f"removed {settings.run.relative_to(settings.root)}; .env and reports/ stay")
+        backups = there(settings)
+        remove(settings.run, *{path.parent for path in backups})
+    stay = (
+        f".env, reports/ and {len(backups)} in {shown(settings, folder(settings))}" if backups else ".env and reports/"
+    )
+    say(f"removed {shown(settings, settings.run)}; {stay} stay")
 
 
 def refuse_others(settings: Settings) -> None:
@@ -32,7 +37,7 @@ def refuse_others(settings: Settings) -> None:
 
 
 POSSIBLE = {
-    "native": lambda settings: environment.has(settings.root, "apps", "deploy/native"),
+    "native": lambda settings: environment.has(settings.root, "deploy/native"),
     # (!) Only a project that was started from here: another checkout may use the same name.
     "compose": lambda settings: (
         was_used(settings.run, "compose")
@@ -42,9 +47,11 @@ POSSIBLE = {
 }
 
 
-def remove(folder: Path) -> None:
+def remove(folder: Path, *but: Path) -> None:
+    """The folder, or all in it but some folders."""
     try:
-        rmtree(folder)
+        for path in [each for each in folder.iterdir() if each not in but] if but else [folder]:
+            rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     except OSError as error:
         raise impossible(
             f"{error.filename} cannot be removed ({error.strerror}); it belongs to another user, who can remove it"

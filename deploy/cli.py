@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 def main(words: Sequence[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         return Ponte().main(options(words), "ponte", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -36,6 +36,11 @@ def main(words: Sequence[str]) -> int:
         return 0
     except OSError as error:
         return fail(disk(error), 3)
+
+
+def interrupt(*_: object) -> NoReturn:
+    """SIGTERM ends as Ctrl-C does. (!) Not by way of SIGINT, which a shell's background jobs ignore."""
+    raise KeyboardInterrupt
 
 
 def fail(sentence: str, code: int) -> int:

@@ -12,7 +12,7 @@ from deploy import dotenv, environment, state
 from deploy.choice import answers, choose, recorded
 from deploy.console import Console
 from deploy.errors import Answer, Refused
-from deploy.native.ports import free
+from deploy.ports import LOOPBACK, free, of_the_edge
 from deploy.run import quiet
 from deploy.settings import Settings
 from deploy.variables import VARIABLES, unknown
@@ -100,14 +100,15 @@ def native(settings: Settings, say: Console) -> Iterator[Finding]:
 
 
 def ports(settings: Settings, say: Console) -> Iterator[Finding]:
-    for name, port in (("HTTP_PORT", settings.http_port), ("LOCUST_PORT", settings.locust_port)):
-        what = f"{name} {port} on {settings.bind_address}"
-        if free(settings.bind_address, port):
+    edge = [(name, port, settings.bind_address) for name, port in of_the_edge(settings)]
+    for name, port, host in (*edge, ("LOCUST_PORT", settings.locust_port, LOOPBACK)):
+        what = f"{name} {port} on {host}"
+        if free(host, port):
             yield Finding("ok", f"{what} is free")
-        elif ours(settings, say, port):
+        elif ours(settings, say, settings.http_port if name == "HTTPS_PORT" else port):
             yield Finding("ok", f"{what} is held by this stack")
         else:
-            yield Finding("bad" if name == "HTTP_PORT" else "note", f"{what} is taken", f"choose another {name}")
+            yield Finding("note" if name == "LOCUST_PORT" else "bad", f"{what} is taken", f"choose another {name}")
 
 
 def ours(settings: Settings, say: Console, port: int) -> bool:

@@ -1,11 +1,16 @@
-"""Asks ./ponte for requirement sets that a command turns out to need."""
+"""Asks ./ponte for requirement sets that a command turns out to need, or for a venv beside its own."""
 
 import runpy
+import sys
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from deploy.errors import impossible
+
+STAMP = "has"  # in a venv of a release: which lock file it has, written last
 
 
 def need(root: Path, *sets: str) -> None:
@@ -19,6 +24,38 @@ def need(root: Path, *sets: str) -> None:
 
 def has(root: Path, *sets: str) -> bool:
     return not door(root)["missing"](sets)
+
+
+def holds(root: Path, name: str, lock: Path) -> bool:
+    """Does .run/venv have what this lock file names?"""
+    ponte = door(root)
+    return ponte["read"](ponte["stamp"](name)) == digest(lock)
+
+
+def complete(venv: Path, lock: Path) -> bool:
+    stamp = venv / STAMP
+    return stamp.exists() and stamp.read_text() == digest(lock)
+
+
+def build(root: Path, venv: Path, lock: Path) -> None:
+    """A venv with what a lock file names; .run/venv, which others run from, stays as it is."""
+    ponte = door(root)
+    rmtree(venv, ignore_errors=True)
+    options = ("--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet", "-r", str(lock))
+    try:
+        ponte["quiet"]([sys.executable, "-m", "venv", "--without-pip", str(venv)], "venv")
+        ponte["quiet"]([sys.executable, "-m", "pip", "--python", str(venv), "install", *options], "pip")
+    except ponte["Stop"] as stop:
+        rmtree(venv, ignore_errors=True)
+        raise impossible(str(stop)) from None
+    (venv / STAMP).write_text(digest(lock))
+
+
+def digest(lock: Path) -> str:
+    try:
+        return sha256(lock.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise impossible(f"{lock.parent.name}/{lock.name} is missing; the checkout is not whole") from None
 
 
 @cache

@@ -1,5 +1,9 @@
 """The three ways a command ends other than well, each one sentence and an exit code."""
 
+from collections.abc import Sequence
+
+LOG_LINES = 15
+
 
 class Failure(Exception):
     """Ends the command with a sentence on stderr; no traceback."""
@@ -17,6 +21,11 @@ class Refused(Failure):
     def __init__(self, sentence: str, code: int = 2):
         super().__init__(sentence)
         self.code = code
+
+
+def with_log(sentence: str, name: str, lines: Sequence[str]) -> Refused:
+    """The sentence, and below it the last words of what failed (exit 3)."""
+    return impossible(sentence + "".join(f"\n  {name} | {line}" for line in lines[-LOG_LINES:]))
 
 
 def impossible(sentence: str) -> Refused:

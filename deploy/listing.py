@@ -51,5 +51,6 @@ def urls(settings: Settings, replicas: Iterable[Replica], say: Console) -> None:
     for each in replicas:
         ready[each.service] = ready.get(each.service, 0) + each.ready
     rows = [("site", settings.url + "/", "-")]
+    rows += [("site over TLS", settings.https_url + "/", "-")]
     rows += [(name, f"{settings.url}/{name}/", str(ready.get(name, 0))) for name in SERVICES]
     say.table(("what", "url", "replicas ready"), rows)

@@ -18,12 +18,42 @@ SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 
 @dataclass(frozen=True)
 class Nginx:
-    """A found nginx: its version, how it was built, and which files of nginx/features/ it understands."""
+    """A found nginx: what it is and how it was built."""
 
     version: tuple[int, ...]
-    flags: frozenset[str]
-    features: frozenset[str]
-    lacks: tuple[str, ...]  # what it does without, for a line of doctor and start
+    openssl: tuple[int, ...] = ()  # of the library it runs with; () for another library, or none
+    flags: frozenset[str] = frozenset()  # "--with-http_v3_module"
+    modules: Path | None = None  # where those lie that can be loaded
+
+    def meets(self, needs: str, variables: Mapping[str, str]) -> bool:
+        """What the first line of a file asks for: `nginx >= 1.27.4 and PONTE_HTTP3`."""
+        return all(self._meets(need, variables) for need in needs.split(" and ") if need)
+
+    def _meets(self, need: str, variables: Mapping[str, str]) -> bool:
+        if need.startswith("--"):
+            return need in self.flags
+        if need.startswith("PONTE_"):
+            return bool(variables[need])
+        if need.startswith("module "):
+            return bool(self.modules and (self.modules / f"{need.removeprefix('module ')}.so").is_file())
+        name, relation, wanted = need.split()
+        bound, version = numbers(wanted), {"nginx": self.version, "OpenSSL": self.openssl}[name]
+        return {">=": version >= bound, "<": version < bound}[relation]
+
+    def lacks(self, source: Path = SOURCE) -> list[str]:
+        """Features that this build is too old or too small for, by the name of their file."""
+        found = {path.stem: needs(path.read_text()).split(" and ") for path in (source / "features").rglob("*.conf")}
+        return sorted(name for name, each in found.items() if not all(self._has(need) for need in each))
+
+    def _has(self, need: str) -> bool:
+        """A variable may be set, a module is an extra, and `<` is for the form older versions need."""
+        return need.startswith(("PONTE_", "module ")) or " < " in need or self._meets(need, {})
+
+
+def needs(text: str) -> str:
+    """The need a file begins with, `# needs ...`; empty when it has none."""
+    line = text.partition("\n")[0]
+    return line.removeprefix("# needs ") if line.startswith("# needs ") else ""
 
 
 def locate(environ: Mapping[str, str]) -> Path:
@@ -38,7 +68,7 @@ def locate(environ: Mapping[str, str]) -> Path:
     raise impossible("there is no nginx of 1.28 or later: install one, or name it with NGINX_BIN")
 
 
-def inspect(binary: Path, source: Path = SOURCE) -> Nginx:
+def inspect(binary: Path) -> Nginx:
     """Asks `nginx -V`."""
     try:
         said = subprocess.run([str(binary), "-V"], capture_output=True, text=True, timeout=10).stderr
@@ -47,25 +77,16 @@ def inspect(binary: Path, source: Path = SOURCE) -> Nginx:
     found = re.search(r"^nginx version: \S*?/(\d+(?:\.\d+)+)", said, re.MULTILINE)
     if not found:
         raise impossible(f"{str(binary)!r} is not an nginx that runs here; correct NGINX_BIN or unset it")
-    version = tuple(map(int, found[1].split(".")))
+    openssl = re.findall(r"(?:built|running) with OpenSSL (\d+(?:\.\d+)+)", said)
+    modules = re.search(r"--modules-path=(\S+)", said)
     flags = frozenset(re.findall(r"--[\w-]+", said))
-    met = {name: _met(need, version, flags) for name, need in _needs(source).items()}
-    lacks = sorted(name for name in met if not met[name] and not name.startswith("no_"))
-    return Nginx(version, flags, frozenset(name for name in met if met[name]), tuple(lacks))
+    return Nginx(
+        numbers(found[1]), numbers(openssl[-1]) if openssl else (), flags, Path(modules[1]) if modules else None
+    )
 
 
-def _needs(source: Path) -> dict[str, str]:
-    """Feature -> what the first line of its file says: `# needs nginx >= 1.29.8`."""
-    files = (source / "features").glob("*.conf")
-    return {path.stem: path.read_text().splitlines()[0].removeprefix("# needs ") for path in files}
-
-
-def _met(need: str, version: tuple[int, ...], flags: frozenset[str]) -> bool:
-    if need.startswith("--"):
-        return need in flags
-    relation, wanted = need.removeprefix("nginx ").split()
-    bound = tuple(map(int, wanted.split(".")))
-    return version >= bound if relation == ">=" else version < bound
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _wanted(text: str) -> Path:

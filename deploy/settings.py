@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy import dotenv
 from deploy.errors import Answer, Failure, Refused, impossible
-from deploy.variables import APPS, SERVICES, STACK, VARIABLES, prefix
+from deploy.variables import APPS, PRODUCTION, SERVICES, STACK, VARIABLES, prefix
 
 __all__ = ["Answer", "Failure", "Refused", "Settings", "impossible", "load"]
 
@@ -26,6 +26,17 @@ class Settings:
     project: str
     bind_address: str
     http_port: int
+    https_port: int
+    http3: bool
+    tls_cert: str
+    tls_key: str
+    https_redirect: bool
+    hsts: bool
+    trusted_proxies: tuple[str, ...]
+    rate_limit: int
+    connection_limit: int
+    limit_exempt: tuple[str, ...]
+    auth_users_file: str
     locust_port: int
     server_names: tuple[str, ...]
     max_upload: int
@@ -44,6 +55,10 @@ class Settings:
     def url(self) -> str:
         """Where a browser on this machine finds the stack."""
         return f"http://{_host(self.bind_address)}:{self.http_port}"
+
+    @property
+    def https_url(self) -> str:
+        return f"https://{_host(self.bind_address)}:{self.https_port}"
 
     def app(self, name: str, service: str) -> str:
         """An application's variable: the service's own value, else everybody's, else the default."""
@@ -68,7 +83,9 @@ def load(words: Mapping[str, str], environ: Mapping[str, str], root: Path = ROOT
 
 
 def build(given: Mapping[str, str], words: Mapping[str, str], root: Path, run: Path) -> Settings:
-    values = {name: _parse(name, given) for name in VARIABLES}
+    stage = PRODUCTION if given.get("STAGE") == "production" else {}
+    beside = {"HTTPS_PORT": https_port(given["HTTP_PORT"])} if "HTTP_PORT" in given else {}
+    values = {name: _parse(name, {**stage, **beside, **given}) for name in VARIABLES}
     return Settings(
         root=root,
         run=run,
@@ -79,6 +96,11 @@ def build(given: Mapping[str, str], words: Mapping[str, str], root: Path, run: P
         replicas={name: values[f"{prefix(name)}_REPLICAS"] for name in SERVICES},
         **{field: values[field.upper()] for field in PLAIN},
     )
+
+
+def https_port(http_port: str) -> str:
+    """What goes with a port somebody chose, as 8443 with 8080 and 443 with 80."""
+    return str(int(http_port) + 363) if http_port.isdecimal() and int(http_port) < 65000 else "8443"
 
 
 PLAIN = tuple(

@@ -11,11 +11,12 @@ from deploy.engines import ENGINES
 from deploy.errors import impossible
 from deploy.settings import Settings
 from deploy.state import alone, used
-from deploy.variables import SERVICES, Variable, number, one_of, replicas, shaped, switch, text
+from deploy.variables import SERVICES, VARIABLES, Variable, above_zero, number, one_of, replicas, shaped, switch, text
 
 Words = dict[str, Any]
 Run = Callable[[Settings, Console, Words], int | None]
 EVERY_SERVICE = (*SERVICES, "nginx", "postgres")
+ASGI = ("django-asgi", "fastapi")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,20 @@ def scale(settings: Settings, say: Console, words: Words) -> None:
         must_run(settings, say).scale(words["service"], words["replicas"])
 
 
+def deploy(settings: Settings, say: Console, words: Words) -> None:
+    with alone(settings.run, "deploy"):
+        must_run(settings, say).deploy(chosen(words), words["strategy"])
+
+
+def rollback(settings: Settings, say: Console, words: Words) -> None:
+    with alone(settings.run, "rollback"):
+        must_run(settings, say).rollback(chosen(words))
+
+
+def chosen(words: Words) -> tuple[str, ...]:
+    return (words["service"],) if words["service"] else SERVICES
+
+
 def reload(settings: Settings, say: Console, words: Words) -> None:
     with alone(settings.run, "reload"):
         must_run(settings, say).reload()
@@ -98,6 +113,12 @@ def psql(settings: Settings, say: Console, words: Words) -> int:
     return must_run(settings, say).psql()
 
 
+def drill_name(value: str) -> str:
+    from loadtests.drills.table import DRILLS
+
+    return one_of(*DRILLS)(value)
+
+
 def later(module: str, name: str) -> Run:
     """A target that lives in a module of its own, imported when it is called."""
 
@@ -112,18 +133,47 @@ def later(module: str, name: str) -> Run:
 FORMAT = Variable("FORMAT", "table", one_of("table", "json"), "table or json")
 FOLLOW = Variable("FOLLOW", "0", switch, "1 stays and prints new lines")
 REPLICAS = Variable("REPLICAS", "", replicas, "how many, 1 to 64")
+STRATEGY = Variable(
+    "STRATEGY", "rolling", one_of("rolling", "bluegreen"), "rolling: one more replica at a time; bluegreen: all at once"
+)
+FILE = Variable("FILE", "", text, "the file of a backup; without it a new one, or the newest, in .run/backups")
+KEEP = Variable("KEEP", "7", number(0, 100_000, "a number of backups"), "the newest that stay; 0 keeps all")
+HOST = Variable("HOST", "", shaped(r"https?://[^\s/]\S*", "an address; write http://HOST:PORT"), "another address")
+QUICK = Variable("QUICK", "", switch, "1 takes a fifth of the time")
+FULL = Variable("FULL", "", switch, "1 measures everything, for long; it says first how long")
 LOAD = (
     service(*SERVICES),
-    Variable("USERS", "20", number(1, 100_000, "a number of users"), "concurrent users"),
+    Variable("USERS", "", number(1, 100_000, "a number of users"), "users who never pause, for the peak"),
+    Variable("RATE", "", above_zero("a rate; write arrivals a second, 50 or 0.5"), "one rate, instead of steps"),
     Variable(
-        "RATE", "5", shaped(r"\d{1,6}(\.\d{1,6})?", "a rate; write users a second, 5 or 0.5"), "users started a second"
-    ),
-    Variable(
-        "TIME", "30s", shaped(r"(\d{1,4}[hms]){1,3}", "a time; write 30s, 2m or 1h30m"), "how long, such as 30s or 2m"
+        "TIME", "", shaped(r"(\d{1,4}h)?(\d{1,4}m)?(\d{1,5}s)?", "a time; write 30s, 2m or 1h30m"), "of each stage"
     ),
     Variable("PROCESSES", "", number(1, 64, "a number of processes"), "processes that make the load"),
-    Variable("HOST", "", shaped(r"https?://\S+", "an address; write http://HOST:PORT"), "another stack's address"),
+    HOST,
+    QUICK,
+    FULL,
 )
+SCALING = (
+    service(*SERVICES),
+    LOAD[1],
+    Variable("CPU_QUOTA", "", above_zero("a share of a CPU; write 0.1"), "CPUs for each worker"),
+    QUICK,
+    FULL,
+)
+LOST = (
+    VARIABLES["SERVER"],  # (!) the same: click knows one option of a name. Here also: all
+    Variable("N", "", number(1, 1000, "a number of repetitions"), "how often each operation is done; default 3"),
+    QUICK,
+)
+COMPARE = (
+    Variable("A", "", text, "the name of a run in reports/"),
+    Variable("B", "", text, "the name of the run it is compared with"),
+)
+GATE = (
+    Variable("SLO", "", text, "a file of thresholds; default loadtests/slo.toml"),
+    Variable("RUN", "", text, "the name of a run in reports/; default the newest of make load"),
+)
+DRILL = Variable("DRILL", "", drill_name, "the name of a drill; without it they are listed")
 TIER = Variable("TIER", "quick", one_of("quick", "full"), "quick or full")
 PATH = Variable("T", "", text, "a test file or folder")
 
@@ -140,13 +190,40 @@ TARGETS: dict[str, Target] = {
         (service(*SERVICES), REPLICAS),
         needs=("SERVICE", "REPLICAS"),
     ),
+    "deploy": Target("Release the tree as it is now, or keep the old one.", deploy, (service(*SERVICES), STRATEGY)),
+    "rollback": Target("Release again what ran before.", rollback, (service(*SERVICES),)),
     "reload": Target("Render, test and reload the nginx configuration.", reload),
     "config": Target("Print the rendered configuration.", config),
     "shell": Target("Open a shell in a replica.", shell, (service(*EVERY_SERVICE),), ("SERVICE",)),
     "psql": Target("Open the database.", psql),
+    "backup": Target(
+        "Write what the database holds to a file, with its checksum.", later("backup.commands", "backup"), (FILE, KEEP)
+    ),
+    "restore": Target(
+        "Put a backup into an empty database.", later("backup.commands", "restore"), (FILE,), needs=("FILE",)
+    ),
+    "verify-backup": Target(
+        "Restore a backup beside the database and compare.", later("backup.commands", "verify"), (FILE,)
+    ),
+    "drill": Target(
+        "Break something under load, check what was promised, mend it.",
+        later("tasks", "drill"),
+        (DRILL, service(*SERVICES)),
+    ),
     "doctor": Target("Say what this machine lacks, each with its mend.", later("doctor", "doctor")),
+    "bench": Target("Measure what the edge and the load generator cost beside their peers.", later("tasks", "bench")),
     "test": Target("Run the tests.", later("tasks", "test"), (PATH, TIER)),
     "check": Target("Run formatters, linters and types; changes nothing.", later("tasks", "check")),
-    "load": Target("Run the load tests without a window.", later("tasks", "load"), LOAD),
-    "locust": Target("Open the Locust UI.", later("tasks", "locust"), LOAD[-1:]),
+    "load": Target("Measure the throughput of each application.", later("tasks", "load"), LOAD),
+    "scaling": Target("Measure workers and replicas.", later("tasks", "scaling"), SCALING),
+    "websockets": Target("Measure WebSockets.", later("tasks", "websockets"), (service(*ASGI), HOST, QUICK, FULL)),
+    "lost-requests": Target(
+        "Count what every operation loses, on a stack of its own.", later("tasks", "lost_requests"), LOST
+    ),
+    "slow-io": Target(
+        "Measure what a slow backend does.", later("tasks", "slow_io"), (service(*SERVICES), QUICK, FULL)
+    ),
+    "locust": Target("Open the Locust UI.", later("tasks", "locust"), (HOST, LOAD[4])),
+    "compare": Target("Compare two stored runs.", later("tasks", "compare"), COMPARE, ("A", "B")),
+    "gate": Target("Hold a stored run against thresholds.", later("tasks", "gate"), GATE),
 }

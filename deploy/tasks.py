@@ -2,19 +2,25 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.choice import compose_lacks, running
+from deploy import environment
+from deploy.choice import choose, compose_lacks, must_run, running
 from deploy.console import Console
 from deploy.errors import Answer, Refused, impossible
-from deploy.run import attended, run
+from deploy.ports import allocate, free
+from deploy.run import attended, replace, run
 from deploy.settings import Settings
+from deploy.state import alone
+from deploy.variables import VARIABLES
 
 Words = dict[str, Any]
 WHOLE = "tests"
-STACK = "tests/stack"  # what an engine makes a difference to
+LOCAL = "127.0.0.1"
+BOTH = ("tests/stack", "tests/promises")  # what an engine makes a difference to
+OF_MACHINE = ("CA_BUNDLE", "NGINX_BIN", "PG_BIN")
 MYPY = ("mypy", "--explicit-package-bases")
 # Where each runs. (!) apps/flask and its siblings hold a module `app` each: one run would take them for the same.
 CHECKS = (
@@ -45,16 +51,17 @@ def plan(engine: str, path: str, lacking: str) -> tuple[list[str], list[tuple[st
     if engine != "auto":
         return [], [(engine, path)]
     runs = [("native", path)]
-    if not path.startswith(STACK) and path != WHOLE:
+    wanted = BOTH if path == WHOLE else (path,)
+    if not path.startswith(BOTH) and path != WHOLE:
         return [], runs
     if lacking:
-        return [f"{STACK} in containers: {lacking}"], runs
-    return [], [*runs, ("compose", path if path.startswith(STACK) else STACK)]
+        return [f"{', '.join(wanted)} in containers: {lacking}"], runs
+    return [], [*runs, ("compose", " ".join(wanted))]
 
 
 def pytest(settings: Settings, environ: Mapping[str, str], path: str, engine: str) -> bool:
     """True when it failed; a selection without tests (5) has not."""
-    argv = [sys.executable, "-m", "pytest", "-p", "deploy.pytest_notes", "-rs", path, "--engine", engine]
+    argv = [sys.executable, "-m", "pytest", "-p", "deploy.pytest_notes", "-rs", *path.split(), "--engine", engine]
     return attended(argv, cwd=settings.root, env=os.environ | environ) not in (0, 5)
 
 
@@ -75,30 +82,77 @@ def found(root: Path, where: str, argv: Sequence[str]) -> bool:
     )
 
 
-def load(settings: Settings, say: Console, words: Words) -> None:
-    people = ["--users", str(words["users"]), "--spawn-rate", words["rate"], "--run-time", words["time"]]
-    people += ["--processes", str(words["processes"])] if words["processes"] else []
-    done = locustfile(settings, say, words, "--headless", "--only-summary", *people)
-    if done:
-        raise Answer(f"the load test failed (locust ended with {done})")
+def drill(settings: Settings, say: Console, words: Words) -> None:
+    """The list, or one of them on the stack that is up."""
+    from loadtests.drills.table import DRILLS
+
+    if not words["drill"]:
+        rows = [(name, each.breaks, each.promise, ", ".join(each.engines)) for name, each in DRILLS.items()]
+        return say.table(("drill", "breaks", "promises", "engines"), rows)
+    with alone(settings.run, f"drill {words['drill']}"):
+        engine = must_run(settings, say)
+        environment.need(settings.root, "loadtests")
+        from loadtests.drills.run import conduct
+
+        conduct(words["drill"], engine, say, [words["service"]] if words["service"] else [])
+
+
+def bench(settings: Settings, say: Console, words: Words) -> None:
+    """As ratios in one run; on a quiet machine, one after the other."""
+    argv = [sys.executable, "-m", "pytest", "-o", "python_files=bench_*.py", "-rP", "-q", "tests/bench"]
+    if attended(argv, cwd=settings.root):
+        raise Answer("a benchmark is beyond its bound")
+
+
+def experiment(name: str) -> Callable[[Settings, Console, Words], None]:
+    """Hands over to the load tests, which end with an exit code of the contract themselves."""
+
+    def run(settings: Settings, say: Console, words: Words) -> None:
+        given = [f"{word.upper()}={plain(value)}" for word, value in words.items() if value is not None]
+        replace([sys.executable, "-m", "loadtests", name, *given], cwd=settings.root)
+
+    return run
+
+
+def plain(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+load, scaling, websockets, slow_io = map(experiment, ("load", "scaling", "websockets", "slow-io"))
+compare, gate = map(experiment, ("compare", "gate"))
+
+
+def lost_requests(settings: Settings, say: Console, words: Words) -> None:
+    """On a stack of its own: what was set for another has no say in it, only what this machine needs."""
+    engine, why = choose(settings)
+    say(f"engine: {engine} ({why})")
+    kept = {name: settings.given[name] for name in OF_MACHINE if name in settings.given}
+    for name in VARIABLES.keys() & os.environ.keys():
+        del os.environ[name]
+    os.environ.update(kept, ENGINE=engine)
+    experiment("lost-requests")(settings, say, words)
 
 
 def locust(settings: Settings, say: Console, words: Words) -> None:
-    say(f"Locust: http://{settings.bind_address}:{settings.locust_port} (Ctrl-C ends it)")
-    address = ["--web-host", settings.bind_address, "--web-port", str(settings.locust_port)]
-    locustfile(settings, say, words, *address)
-
-
-def locustfile(settings: Settings, say: Console, words: Words, *options: str) -> int:
-    host = words["host"] or running_url(settings, say)
-    script = Path("loadtests", "locustfile.py")
-    argv = [sys.executable, "-m", "locust", "-f", script, "--host", host, *options]
-    service = {"SERVICE": words["service"]} if words.get("service") else {}
-    return attended(argv, cwd=settings.root, env=os.environ | service)
-
-
-def running_url(settings: Settings, say: Console) -> str:
-    engine = running(settings, say)
-    if not engine:
+    """(!) Locust's page asks for no password and starts load tests, so it listens on this machine only."""
+    engine, port = running(settings, say), str(settings.locust_port)
+    host = words["host"] or (engine.url() if engine else "")
+    if not host:
         raise impossible("nothing is up; start the stack with ./ponte up, or name one with HOST=")
-    return engine.url()
+    if not free(LOCAL, settings.locust_port):
+        raise impossible(f"LOCUST_PORT {port} on {LOCAL} is taken; choose another LOCUST_PORT, or stop what holds it")
+    # In containers the edge cannot reach this machine's loopback; there the profile `loadtest` has the page.
+    edge = f", and {engine.url()}/locust/" if engine and engine.name == "native" else ""
+    say(f"Locust: http://{LOCAL}:{port}/locust/{edge} (Ctrl-C ends it)")
+    argv = [sys.executable, "-m", "locust", "-f", Path("loadtests", "locustfile.py"), "--host", host]
+    argv += ["--web-host", LOCAL, "--web-port", port, "--web-base-path", "/locust"]
+    replace([*argv, *shared_out(settings, words["processes"])], cwd=settings.root)
+
+
+def shared_out(settings: Settings, processes: int | None) -> list[str]:
+    """(!) Locust's master listens on every address by default."""
+    if not processes or processes == 1:
+        return []
+    port = str(allocate(settings.run, 1)[0])
+    return ["--processes", str(processes), "--master-bind-host", LOCAL, "--master-bind-port", port,
+            "--master-host", LOCAL, "--master-port", port]  # fmt: skip

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 SERVICES = ("flask", "django", "django-asgi", "fastapi")
 ENGINES = ("auto", "compose", "native")
-STAGES = ("local",)
+STAGES = ("local", "production")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 MOST_REPLICAS = 64
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -58,6 +58,15 @@ def shaped(pattern: str, noun: str) -> Callable[[str], str]:
     return parse
 
 
+def above_zero(noun: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not re.fullmatch(r"\d{1,7}(\.\d{1,6})?", value, re.A) or not float(value):
+            raise ValueError(f"is not {noun}")
+        return value
+
+    return parse
+
+
 def switch(value: str) -> bool:
     if value not in ("0", "1"):
         raise ValueError("is not a switch; choose from 0, 1")
@@ -76,6 +85,25 @@ def address(value: str) -> str:
         return str(ipaddress.ip_address(value.strip("[]")))
     except ValueError:
         raise ValueError("is not an IP address; choose 127.0.0.1, 0.0.0.0 or another") from None
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Addresses and CIDRs, separated by commas or spaces."""
+    return tuple(map(network, value.replace(",", " ").split()))
+
+
+def network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError(f"holds {value!r}, which is no address and no network; write such as 10.0.0.0/8") from None
+
+
+def proxies(value: str) -> tuple[str, ...]:
+    found = networks(value)
+    if any(each.endswith("/0") for each in found):
+        raise ValueError("trusts everybody, who could then claim to be anybody; name the networks of your proxies")
+    return found
 
 
 def project(value: str) -> str:
@@ -102,6 +130,7 @@ def text(value: str) -> str:
 
 
 port = number(1, 65535, "a port")
+limit = number(0, 100_000, "a limit")
 replicas = number(1, MOST_REPLICAS, "a replica count")
 
 STACK = (
@@ -111,8 +140,19 @@ STACK = (
     Variable("COMPOSE_PROJECT_NAME", "ponte", project, "name of this stack among others"),
     Variable("BIND_ADDRESS", "127.0.0.1", address, "address the edge listens on"),
     Variable("HTTP_PORT", "8080", port, "port of the edge"),
+    Variable("HTTPS_PORT", "8443", port, "port of the edge for HTTPS"),
+    Variable("HTTP3", "0", switch, "1 speaks HTTP/3 on HTTPS_PORT over UDP"),
     Variable("LOCUST_PORT", "8089", port, "port of the Locust UI"),
     Variable("SERVER_NAMES", "localhost 127.0.0.1 [::1] nginx", names, "hosts the edge answers"),
+    Variable("TLS_CERT", "", text, "certificate of your own, with its chain"),
+    Variable("TLS_KEY", "", text, "the key of TLS_CERT"),
+    Variable("HTTPS_REDIRECT", "0", switch, "1 leads http:// to https://"),
+    Variable("HSTS", "0", switch, "1 tells browsers to come by HTTPS only"),
+    Variable("TRUSTED_PROXIES", "", proxies, "load balancers in front whose word counts"),
+    Variable("RATE_LIMIT", "0", limit, "requests a second of one client"),
+    Variable("CONNECTION_LIMIT", "0", limit, "requests of one client under way"),
+    Variable("LIMIT_EXEMPT", "", networks, "clients that are never counted"),
+    Variable("AUTH_USERS_FILE", "", text, "names and passwords for reports and Locust"),
     Variable("CA_BUNDLE", "", text, "certificates pip trusts while images are built"),
     Variable("NGINX_BIN", "", text, "the nginx to run natively"),
     Variable("PG_BIN", "", text, "folder of the PostgreSQL programs to run natively"),
@@ -146,6 +186,9 @@ APPS = (
         for each in PER_SERVICE
     ),
 )
+
+# With STAGE=production these begin differently.
+PRODUCTION = {"HTTPS_REDIRECT": "1", "HSTS": "1", "RATE_LIMIT": "50", "CONNECTION_LIMIT": "50"}
 
 VARIABLES = {each.name: each for each in (*STACK, *APPS)}
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,17 +25,36 @@ class Stack:
     url: str
     ours: bool  # started by this run, so that it may be broken and taken down
     environ: dict[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+
+    @property
+    def home(self) -> Path:
+        """Everything this run wrote for it."""
+        return ROOT / self.environ["PONTE_RUN"] if self.root == ROOT else self.root
 
     @property
     def address(self) -> tuple[str, int]:
         parts = urlsplit(self.url)
         return parts.hostname or "", parts.port or 80
 
+    @property
+    def tls_address(self) -> tuple[str, int]:
+        return self.address[0], int(self.environ.get("HTTPS_PORT", 8443))
+
     def ponte(self, *words: str, seconds: float = WORD_SECONDS, **environ: str) -> subprocess.CompletedProcess[str]:
         """One call of the front door, as a user would type it."""
-        command = [str(ROOT / "ponte"), *words]
+        process = self.begin(*words, **environ)
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except BaseException:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def begin(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         merged = {**os.environ, **self.environ, **environ}
-        return subprocess.run(command, cwd=ROOT, env=merged, capture_output=True, text=True, timeout=seconds)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([str(self.root / "ponte"), *words], cwd=self.root, env=merged, **pipes)
 
     def ps(self) -> list[dict[str, Any]]:
         answer = self.ponte("ps", "FORMAT=json")
@@ -67,8 +86,24 @@ def own(engine: str, number: int | None = None) -> Stack:
     checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     port = str(free_port())
     environ = {"ENGINE": engine, "COMPOSE_PROJECT_NAME": f"ponte-test-{engine}-{checkout}-{number}", "HTTP_PORT": port}
-    environ |= {"PONTE_RUN": f"{RUNS}/{engine}-{number}"}
+    environ |= {"HTTPS_PORT": str(free_port()), "PONTE_RUN": f"{RUNS}/{engine}-{number}"}
     return Stack(engine, f"http://127.0.0.1:{port}", ours=True, environ=environ)
+
+
+def elsewhere(stack: Stack, **environ: str) -> Stack:
+    """A second stack of the same engine, from a checkout of its own that a test may edit."""
+    other = own(stack.engine)
+    name = f"{stack.environ['COMPOSE_PROJECT_NAME']}-copy"
+    given = {**other.environ, "COMPOSE_PROJECT_NAME": name, "PONTE_RUN": ".run", **environ}
+    return replace(other, environ=given, root=stack.home / "checkout")
+
+
+def check_out(stack: Stack) -> None:
+    left_out = shutil.ignore_patterns(".*_cache", ".git", ".env", ".run", "__pycache__", "reports")
+    shutil.copytree(ROOT, stack.root, ignore=left_out)
+    (stack.root / "reports").mkdir()
+    (stack.root / ".run").mkdir()
+    (stack.root / ".run" / "venv").symlink_to(ROOT / ".run" / "venv")
 
 
 def start(stack: Stack) -> subprocess.CompletedProcess[str]:
@@ -87,12 +122,17 @@ def left_behind() -> Iterator[Stack]:
 
 def remove(stack: Stack) -> None:
     """Takes the stack down with its data; the run folder and the project name are ours alone."""
+    if (second := elsewhere(stack)).root.exists():
+        remove(second)
     stack.ponte("down")
     if stack.engine == "compose":
         command = ["docker", "compose", "-p", stack.environ["COMPOSE_PROJECT_NAME"], "down"]
         leave_nothing = ["--volumes", "--remove-orphans", "--rmi", "local"]  # local: images named after the project
-        subprocess.run([*command, *leave_nothing], cwd=ROOT, capture_output=True, timeout=WORD_SECONDS)
-    shutil.rmtree(ROOT / stack.environ["PONTE_RUN"], ignore_errors=True)
+        subprocess.run([*command, *leave_nothing], cwd=stack.root, capture_output=True, timeout=WORD_SECONDS)
+        ours = f"--filter=label=com.docker.compose.project={stack.environ['COMPOSE_PROJECT_NAME']}"
+        listed = subprocess.run(["docker", "image", "ls", "--quiet", ours], capture_output=True, text=True)
+        subprocess.run(["docker", "image", "rm", "--force", *listed.stdout.split()], capture_output=True)
+    shutil.rmtree(stack.home, ignore_errors=True)
 
 
 def unavailable(engine: str) -> str:

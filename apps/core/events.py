@@ -7,7 +7,6 @@ from typing import Any
 from core.feed import Ended, Reader
 from core.params import digits
 
-HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 CONTENT_TYPE = "text/event-stream"
 COMMENT_SECONDS = 15
 RETRY = b"retry: 1000\n\n"

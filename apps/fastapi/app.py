@@ -203,7 +203,7 @@ async def get_job(number: str) -> dict[str, Any]:
 async def get_events(request: Request) -> StreamingResponse:
     last = events.last_event_id(request.headers.get("Last-Event-ID"))
     body = events.body(await feed.reader(last).__aenter__(), head=request.scope["ponte.head"])
-    return StreamingResponse(body, headers=events.HEADERS, media_type=events.CONTENT_TYPE)
+    return StreamingResponse(body, headers=work.STREAM_HEADERS, media_type=events.CONTENT_TYPE)
 
 
 @fastapi.get("/ws/echo")

@@ -47,7 +47,10 @@ def table() -> dict[str, object]:
     services = {
         name: dataclasses.asdict(about) | {"default": DEFAULTS[about.interface]} for name, about in SERVICES.items()
     }
-    servers = {name: {"interface": server.interface, "per_cpu": server.per_cpu} for name, server in SERVERS.items()}
+    servers = {
+        name: {"interface": server.interface, "per_cpu": server.per_cpu, "installed": installed(server)}
+        for name, server in SERVERS.items()
+    }
     return {"services": services, "servers": servers}
 
 
@@ -72,9 +75,13 @@ def choose(name: str, settings: Settings) -> Server:
     return SERVERS[name]
 
 
+def installed(server: Server) -> bool:
+    return importlib.util.find_spec(server.module) is not None
+
+
 def start(launch: Launch, server: Server, reason: str) -> None:
     settings = launch.settings
-    if importlib.util.find_spec(server.module) is None:
+    if not installed(server):
         raise Invalid(f"{server.module} is not installed; install apps/requirements.txt")
     for name in ("database_url", "secret_key"):
         if not getattr(settings, name):

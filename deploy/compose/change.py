@@ -1,7 +1,8 @@
 """Changes the replicas of a running stack without a lost request: nobody stops who is still in nginx's routing."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from itertools import zip_longest
 
 from deploy.compose.containers import Container, listed
@@ -9,13 +10,20 @@ from deploy.compose.docker import Docker
 from deploy.compose.edge import Edge
 from deploy.compose.readiness import wait_ready
 
+Making = AbstractContextManager[None]
+
 
 class Change:
     def __init__(self, docker: Docker, edge: Edge):
         self.docker, self.edge, self.say = docker, edge, docker.say
 
     def of(self, service: str) -> list[Container]:
-        return [each for each in listed(self.docker) if each.service == service and each.running]
+        return [each for each in self.everybody([service]) if each.running]
+
+    def everybody(self, services: Iterable[str]) -> list[Container]:
+        """Those that have ended too."""
+        services = list(services)
+        return [each for each in listed(self.docker) if each.service in services]
 
     def scale(self, service: str, count: int) -> None:
         now = self.of(service)
@@ -24,7 +32,7 @@ class Change:
         if count > len(now):
             with self.by_name_in_the_end():
                 self.edge.route_to(now)
-                self.start({service: count})
+                self.start({service: count - len(now)})
         else:
             self.shrink(now[count:])
         self.say(f"{service} has {count} replicas")
@@ -40,27 +48,38 @@ class Change:
         with self.by_name_in_the_end():
             self.edge.route_to(each for found in old.values() for each in found)
             for turn in zip_longest(*old.values()):
-                self.replace([each for each in turn if each])
+                self.renew([each for each in turn if each])
 
-    def replace(self, containers: list[Container]) -> None:
-        self.start({each.service: len(self.of(each.service)) + 1 for each in containers})
+    def renew(self, containers: list[Container]) -> None:
+        self.start({each.service: 1 for each in containers})
         self.leave(containers)
         self.remove(containers)
 
-    def start(self, counts: Mapping[str, int]) -> None:
-        """As many replicas, the new ones ready; those that do not get ready are taken away again."""
-        known = {each.id for name in counts for each in self.of(name)}
-        scale = [word for name, count in counts.items() for word in ("--scale", f"{name}={count}")]
-        words = ("up", "--detach", "--no-deps", "--no-recreate", "--no-build", *scale, *counts)
-        try:
-            self.docker.run(*self.docker.compose(*words), text=f"starting {', '.join(counts)}")
-            wait_ready(self.docker, self.unknown(counts, known))
-        except BaseException:
-            self.remove(self.unknown(counts, known))
-            raise
+    def start(self, more: Mapping[str, int], making: Making | None = None) -> list[Container]:
+        """So many more of each service, when they are ready; those that do not get ready are taken away again.
 
-    def unknown(self, services: Iterable[str], known: set[str]) -> list[Container]:
-        return [each for each in listed(self.docker) if each.service in services and each.id not in known]
+        `making` is entered while Compose makes them. (!) Not `up --no-deps`: it forgets depends_on, so that the next
+        plain `docker compose up` would find another configuration and replace them.
+        """
+        there = self.everybody(more)
+        counts = {name: count + sum(each.service == name for each in there) for name, count in more.items()}
+        scale = [word for name, count in counts.items() for word in ("--scale", f"{name}={count}")]
+        words = ("create", "--no-recreate", "--no-build", *scale, *counts)
+        try:
+            with making or nullcontext():
+                self.docker.run(*self.docker.compose(*words), text=f"making {', '.join(counts)}")
+            ids = [each.hostname for each in self.beside(there, more)]
+            self.docker.run("docker", "start", *ids, text=f"starting {', '.join(counts)}")
+            new = self.beside(there, more)  # with their addresses
+            wait_ready(self.docker, [replace(each, restarts=0) for each in new])
+        except BaseException:
+            self.remove(self.beside(there, more))
+            raise
+        return new
+
+    def beside(self, known: Iterable[Container], services: Iterable[str]) -> list[Container]:
+        ids = {each.id for each in known}
+        return [each for each in self.everybody(services) if each.id not in ids]
 
     def leave(self, containers: list[Container]) -> None:
         """nginx sends them nothing any more, and their services' other replicas everything."""
@@ -75,7 +94,13 @@ class Change:
         seconds = str(max(each.stop_seconds for each in containers))
         ids = [each.hostname for each in containers]
         self.docker.run("docker", "stop", "-t", seconds, *ids, text=f"stopping {names}")
-        self.docker.ask("docker", "rm", "--force", "--volumes", *ids, check=False)
+        self.discard(containers)
+
+    def discard(self, containers: list[Container]) -> None:
+        """Those that have ended; Compose would start them again beside the new ones."""
+        if containers:
+            ids = [each.hostname for each in containers]
+            self.docker.ask("docker", "rm", "--force", "--volumes", *ids, check=False)
 
     @contextmanager
     def by_name_in_the_end(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
 FOLDER = "com.docker.compose.project.working_dir"
-ONCE = ("migrate", "secrets")  # they end, and that is well
+ONCE = ("migrate", "secrets", "credentials")  # they end, and that is well
 ORDER = ("nginx", *SERVICES, "postgres", *ONCE)
 
 
@@ -34,6 +34,8 @@ class Container:
     addresses: Mapping[str, str]  # network -> address
     stop_seconds: int
     folder: str = ""  # the checkout it was started from
+    image: str = ""  # id
+    restarts: int = 0  # by Docker, after it ended by itself
 
     @property
     def running(self) -> bool:
@@ -47,6 +49,11 @@ class Container:
     def ready_check(self) -> tuple[str, ...]:
         """An app's probe takes a path; the others have one check only."""
         return (*self.check, "/readyz") if self.app else self.check
+
+    @property
+    def port(self) -> int:
+        """The one its health check asks: what runs may have another than the checkout says."""
+        return next(int(word) for word in reversed(self.check) if word.isdecimal())
 
     def setting(self, name: str) -> str:
         return self.environment.get(f"{prefix(self.service)}_{name}") or self.environment.get(name, "")
@@ -90,6 +97,8 @@ def container(found: dict[str, Any]) -> Container:
         },
         stop_seconds=config.get("StopTimeout") or 10,
         folder=str(Path(labels.get(FOLDER, "")).resolve()),
+        image=found.get("Image", ""),
+        restarts=found.get("RestartCount", 0),
     )
 
 

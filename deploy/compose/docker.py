@@ -1,8 +1,11 @@
 """Speaks to Docker: commands in the open, questions quietly, and its complaints as one sentence."""
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +20,8 @@ KEPT_LINES = 40
 CLEAR_LINE = "\x1b[2K"
 CA_SOURCES = ("PIP_CERT", "SSL_CERT_FILE")  # what pip believes outside of the build
 BY_FILE = ("DATABASE_URL", "SECRET_KEY")
+PR_SET_PDEATHSIG = 1
+LINUX = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork
 
 NO_ENGINE = "no Docker engine answers; start it, on Debian with sudo deploy/images/engine, or use ENGINE=native"
 NO_IMAGE = (
@@ -46,7 +51,7 @@ class Docker:
 
     def compose(self, *words: str) -> list[str]:
         project = [] if self.settings.project == "ponte" else ["-p", self.settings.project]
-        return ["docker", "compose", *project, *dev_files(self.settings), *words]
+        return ["docker", "compose", *project, *files(self.settings), *words]
 
     def run(self, *argv: str, text: str = "") -> str:
         """In the open, its own output behind a progress line; a failure ends the command with a sentence."""
@@ -71,6 +76,7 @@ class Docker:
                 argv,
                 cwd=self.settings.root,
                 env=self.environment,
+                preexec_fn=end_with_parent,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -110,21 +116,31 @@ class Docker:
         return environment(self.settings, os.environ)
 
 
+def end_with_parent() -> None:
+    """A Compose that outlived a killed command would go on beside the next one. (!) Linux only."""
+    if LINUX:
+        LINUX.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def sentence(output: Iterable[str]) -> str:
     """The mend of the first trouble that the output shows; empty for an unknown one."""
     text = "\n".join(output)
     return next((mend for sign, mend in TROUBLES if re.search(sign, text, re.I)), "")
 
 
-def dev_files(settings: Settings) -> list[str]:
-    return ["-f", "compose.yaml", "-f", "compose.dev.yaml"] if settings.dev else []
+def files(settings: Settings) -> list[str]:
+    """Compose finds compose.yaml by itself, unless others stand on top of it."""
+    chosen = {"compose.dev.yaml": settings.dev, "compose.http3.yaml": settings.http3}
+    beside = [word for name, wanted in chosen.items() if wanted for word in ("-f", name)]
+    return ["-f", "compose.yaml", *beside] if beside else []
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """What was set and nothing else: an empty variable must not hide the one in .env."""
     others = {name: value for name, value in environ.items() if name not in VARIABLES}
-    files = {name: contents(settings, name) for name in BY_FILE if f"{name}_FILE" in settings.given}
-    return others | dict(settings.given) | files | ca_bundle(settings, environ)
+    secrets = {name: contents(settings, name) for name in BY_FILE if f"{name}_FILE" in settings.given}
+    ports = {"HTTPS_PORT": str(settings.https_port)} if "HTTP_PORT" in settings.given else {}
+    return others | ports | dict(settings.given) | secrets | ca_bundle(settings, environ)
 
 
 def contents(settings: Settings, name: str) -> str:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from deploy import launcher
 from deploy.compose.containers import Container
 from deploy.compose.docker import Docker
 from deploy.errors import impossible
@@ -21,11 +20,39 @@ from deploy.run import quiet, show
 from deploy.tree import files, tree
 from deploy.variables import prefix
 
+# What nginx/entrypoint.sh reads, as it was set: it has the same defaults.
+READ = (
+    "SERVER_NAMES",
+    "MAX_UPLOAD",
+    "STAGE",
+    "RELEASE",
+    "HTTPS_REDIRECT",
+    "HSTS",
+    "HTTP3",
+    "TRUSTED_PROXIES",
+    "RATE_LIMIT",
+    "CONNECTION_LIMIT",
+    "LIMIT_EXEMPT",
+)
 RUN = "/run/nginx"
 IMAGE = "/etc/ponte/nginx"
 UNPACK = 'rm -rf "$1.new" && mkdir "$1.new" && tar -x -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"'
 SWEEP = 'for each in "$1"/source.*; do [ "$each" = "$2" ] || rm -rf "$each"; done'
 NEWEST = 'ls -d "$1"/source.* 2>/dev/null | tail -n 1'
+PINNED = "grep -h '^ *server .*max_fails' \"$1/conf.d/upstreams.conf\" | grep -v ' resolve '; true"
+# (!) A link that is renamed: while a folder is replaced its files would be 404.
+STATIC = """
+set -e
+new=$(mktemp -d "$1.XXXXXX")
+cp -r /srv/static/. "$new"
+[ ! -d "$1" ] || cp -r "$1/." "$new"
+tar -x -C "$new"
+chmod 0755 "$new"
+ln -s "$new" "$1-next"
+mv -T "$1-next" "$1"
+for each in "$1".*; do [ "$each" = "$new" ] || rm -rf "$each"; done
+"""
+HAS_STATIC = '[ ! -d "$1" ] || echo "$1"'
 WORKERS = "grep -la '^nginx: worker' /proc/[0-9]*/cmdline 2>/dev/null; true"
 # Old workers answer idle keep-alive clients for keepalive_min_timeout; a replica stays until after it.
 DRAIN_SECONDS = 6
@@ -33,8 +60,8 @@ RELOAD_SECONDS = 10
 
 
 class Edge:
-    def __init__(self, docker: Docker, nginx: Container):
-        self.docker, self.nginx = docker, nginx
+    def __init__(self, docker: Docker, nginx: Container, release: str = ""):
+        self.docker, self.nginx, self.release = docker, nginx, release  # of everything that runs, for the cache
 
     def take_in(self, checkout: Path) -> None:
         """The checkout's nginx/, rendered and tested beside what runs; one that fails changes nothing."""
@@ -43,23 +70,34 @@ class Edge:
         self.reload(source, {})
         self.inside(SWEEP, RUN, source)
 
-    def route_to(self, members: Iterable[Container]) -> None:
-        """Their services have these members and no others; returns when no worker of nginx thinks otherwise."""
+    def route_to(self, members: Iterable[Container], drained: bool = True) -> None:
+        """Their services have these members and no others; returns when no worker of nginx thinks otherwise.
+
+        Who only adds members need not wait for old workers.
+        """
         lines: dict[str, str] = {}
         for each in members:
-            lines[each.service] = lines.get(each.service, "") + self.member(each)
-        before = self.workers()
-        self.reload(self.source(), {f"PONTE_UPSTREAM_{prefix(name)}": text for name, text in lines.items()})
-        wait(lambda: not self.workers() & before, DRAIN_SECONDS)
+            lines[each.service] = lines.get(each.service, named(each)) + self.member(each)
+        before = self.reload(self.source(), {f"PONTE_UPSTREAM_{prefix(name)}": text for name, text in lines.items()})
+        if drained:
+            wait(lambda: not self.workers() & before, DRAIN_SECONDS)
 
     def route_by_name(self) -> None:
         self.reload(self.source(), {})
 
-    def member(self, each: Container) -> str:
-        port = launcher.table(self.docker.settings.root)["services"][each.service]["port"]
-        return f"    server {each.addresses['edge']}:{port} max_fails=3 fail_timeout=2s;\n"
+    def by_name(self) -> bool:
+        """False while replicas change, and after a change that was killed."""
+        return not self.inside(PINNED, RUN).strip()
 
-    def reload(self, source: str, overrides: Mapping[str, str]) -> None:
+    def add_static(self, files: bytes) -> None:
+        """A tar of more of Django's files, beside those of the image: their names carry a hash. The next reload serves them."""
+        self.inside(STATIC, f"{RUN}/static", input=files)
+
+    def member(self, each: Container) -> str:
+        return f"    server {each.addresses['edge']}:{each.port} max_fails=3 fail_timeout=2s;\n"
+
+    def reload(self, source: str, overrides: Mapping[str, str]) -> set[str]:
+        """The workers that are told to end."""
         environment = {**self.variables(source), **overrides}
         words = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
         show(["docker", "exec", self.nginx.hostname, "nginx", "-s", "reload"])
@@ -70,16 +108,16 @@ class Edge:
             raise impossible(f"nginx keeps the configuration it has: {answer.stderr.strip()}")
         if not wait(lambda: bool(self.workers() - before), RELOAD_SECONDS):
             raise impossible("nginx has not reloaded; ./ponte logs SERVICE=nginx says why")
+        return before
 
     def variables(self, source: str) -> dict[str, str]:
         settings = self.docker.settings
         site = {} if source == IMAGE else {"PONTE_SITE": f"{source}/site"}
-        return site | {
-            "PONTE_SOURCE": source,
-            "BIND_ADDRESS": settings.bind_address,
-            "SERVER_NAMES": settings.given.get("SERVER_NAMES", ""),
-            "MAX_UPLOAD": settings.given.get("MAX_UPLOAD", ""),
-        }
+        site |= {"PONTE_RELEASE": self.release} if self.release else {}
+        static = self.inside(HAS_STATIC, f"{RUN}/static").strip()
+        site |= {"PONTE_STATIC": static} if static else {}
+        ours = {"BIND_ADDRESS": settings.bind_address, "HTTPS_PORT": str(settings.https_port)}
+        return site | ours | {"PONTE_SOURCE": source} | {name: settings.given.get(name, "") for name in READ}
 
     def source(self) -> str:
         """What a reload has brought, else the image's."""
@@ -95,6 +133,13 @@ class Edge:
         if done.returncode and input:
             raise impossible(f"nginx takes no new configuration: {done.stderr.decode().strip()}")
         return done.stdout.decode()
+
+
+def named(each: Container) -> str:
+    """Asked for by nobody, but looked up: at a reload nginx takes over what it knows of a name. (!) Without it, going back
+    to names would begin with none, and until the name server has answered every request would be a 502.
+    """
+    return f"    server {each.service}:{each.port} resolve down max_fails=3 fail_timeout=2s;\n"
 
 
 def wait(done: Callable[[], bool], seconds: float) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy import launcher, limits
+from deploy.compose import credentials
 from deploy.compose.docker import NO_ENGINE, NO_IMAGE, Docker
 from deploy.errors import Refused, impossible
-from deploy.native.ports import free
+from deploy.ports import refuse_taken
 from deploy.settings import Settings
 from deploy.variables import SERVICES
 
@@ -24,12 +25,17 @@ def check(docker: Docker) -> Commands:
     refuse_unreadable_sources(settings)
     refuse_missing_engine(docker)
     refuse_missing_images(settings)
-    if not free(settings.bind_address, settings.http_port):
-        raise impossible(
-            f"port {settings.http_port} on {settings.bind_address} is taken; "
-            "choose another with HTTP_PORT, or stop what holds it"
-        )
+    refuse_unreadable_files(settings)
+    refuse_taken(settings, by_root=True)
     return commands
+
+
+def refuse_unreadable_files(settings: Settings) -> None:
+    """What is mounted into a container has to be there, or Docker's own words would be the answer."""
+    for name in credentials.FILES:
+        path = settings.given.get(name, "")
+        if path and not (settings.root / path).is_file():
+            raise Refused(f"{name}={path!r} cannot be read: No such file")
 
 
 def refuse_missing_engine(docker: Docker) -> None:

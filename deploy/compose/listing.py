@@ -17,7 +17,8 @@ UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**
 
 
 def replicas(docker: Docker) -> list[Replica]:
-    shown = [each for each in listed(docker) if each.service not in ONCE or worth_showing(each)]
+    there = [each for each in listed(docker) if not each.service.startswith("locust")]  # of the profile loadtest
+    shown = [each for each in there if each.service not in ONCE or worth_showing(each)]
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         memory = pool.submit(memories, docker, [each.id for each in shown if each.running])
         found = list(pool.map(lambda each: (ready(docker, each), command(docker, each)), shown))

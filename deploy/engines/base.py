@@ -1,10 +1,11 @@
 """What an engine is: the one interface the command line, the load tests and the tests speak to."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from deploy.backup.database import Database
 from deploy.console import Console
 from deploy.settings import Settings
 
@@ -52,10 +53,22 @@ class Engine(ABC):
     def logs(self, service: str | None, follow: bool) -> None: ...
 
     @abstractmethod
+    def edge_log(self, since: float) -> Iterator[str]:
+        """Lines of nginx's access log from a moment on (seconds since 1970). (!) nginx writes it once a second."""
+
+    @abstractmethod
     def restart(self, service: str | None) -> None: ...
 
     @abstractmethod
     def scale(self, service: str, replicas: int) -> None: ...
+
+    @abstractmethod
+    def deploy(self, services: Sequence[str], strategy: str) -> None:
+        """Release the checkout's tree, all services or none: Answer when it does not serve, and the old one does."""
+
+    @abstractmethod
+    def rollback(self, services: Sequence[str]) -> None:
+        """Release again what each ran before."""
 
     @abstractmethod
     def reload(self) -> None:
@@ -72,6 +85,14 @@ class Engine(ABC):
     @abstractmethod
     def psql(self) -> int:
         """An interactive psql on the stack's database; its exit code."""
+
+    @abstractmethod
+    def database(self) -> Database:
+        """The stack's database, or the one of DATABASE_URL, for backups."""
+
+    @abstractmethod
+    def migrate(self) -> None:
+        """Bring a database that was restored to the schema of what runs."""
 
     def url(self) -> str:
         """Where the running stack answers."""

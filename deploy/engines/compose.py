@@ -1,30 +1,40 @@
 """The engine with containers: compose.yaml, driven so that a change loses no request."""
 
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
 from deploy import state
-from deploy.compose import input, listing, readiness
+from deploy.backup.database import Database
+from deploy.compose import credentials, input, listing, readiness
 from deploy.compose.change import Change
 from deploy.compose.containers import Container, listed
+from deploy.compose.database import database
+from deploy.compose.deploying import MIGRATE, Deploying
 from deploy.compose.docker import Docker
 from deploy.compose.edge import Edge
+from deploy.compose.images import Images
+from deploy.compose.record import Built, Record, Standing
 from deploy.console import Console
 from deploy.engines.base import Engine, Replica
 from deploy.errors import Refused, impossible
 from deploy.listing import urls
+from deploy.release import of_checkout
+from deploy.run import undisturbed
 from deploy.settings import Settings
 from deploy.tree import tree
 from deploy.variables import SERVICES, VARIABLES, prefix
 
 NOTHING_UP = "nothing is up; start the stack with ./ponte up"
 APPS, EDGE = ("apps",), ("nginx",)
+ALONE = ("nginx", "postgres")
 PROJECTS = "used-compose"  # in .run; outlives `down`, so that `clean` knows
+EVERYTHING = ("--profile", "loadtest")  # (!) `down` leaves running what belongs to a profile it was not told of
 LOG_LINES = "200"  # of each container
-KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT")  # a published address changes by down and up
+KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT", "HTTPS_PORT")  # a published address changes by down and up
 
 
 class Compose(Engine):
@@ -61,17 +71,29 @@ class Compose(Engine):
         commands = input.check(self.docker)
         self.docker.run(*self.docker.compose("build"), text="building the images")
         input.check_connections(self.docker, self.settings.replicas, commands)
+        credentials.check(self.docker)
         with self.undone_on_failure():
             self.write()
+            self.images.keep(self.built())
             self.start_containers(self.settings.replicas)  # anew: what is left of an older tree must not run again
+
+    def built(self) -> dict[str, Standing]:
+        """What `latest` is; written down as what runs."""
+        found, word, images = tree(self.settings.root, APPS), self.settings.release, self.images
+        record = Record(self.settings.run, self.record)
+        record.releases = {name: Standing(Built(found, word, images.id(name))) for name in (*SERVICES, MIGRATE)}
+        record.save()
+        return record.releases
+
+    @property
+    def images(self) -> Images:
+        return Images(self.docker)
 
     def write(self) -> None:
         settings = self.settings
         self.record = {
             "engine": self.name,
             "project": settings.project,
-            "release": settings.release,
-            "tree": tree(settings.root, APPS),
             "edge_tree": tree(settings.root, EDGE),
             "url": settings.url,
             "given": dict(settings.given),
@@ -86,9 +108,9 @@ class Compose(Engine):
         path = self.settings.run / PROJECTS
         return path.read_text().split() if path.exists() else []
 
-    def start_containers(self, counts: Mapping[str, int], *words: str) -> None:
+    def start_containers(self, counts: Mapping[str, int]) -> None:
         scale = [word for name, count in counts.items() for word in ("--scale", f"{name}={count}")]
-        words = ("up", "--detach", "--no-build", *words, *scale)
+        words = ("up", "--detach", "--no-build", *scale)
         try:
             self.docker.run(*self.docker.compose(*words), text="starting the containers")
         except Refused:
@@ -107,21 +129,21 @@ class Compose(Engine):
         try:
             yield
         except BaseException:
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            self.say("stopping what was started; the data stay")
-            self.docker.ask(*self.docker.compose("down", "--remove-orphans", "--timeout", "10"), check=False)
-            state.forget(self.settings.run)
-            signal.signal(signal.SIGINT, before)
+            with undisturbed(signal.SIGINT):
+                self.say("stopping what was started; the data stay")
+                self.docker.ask(
+                    *self.docker.compose(*EVERYTHING, "down", "--remove-orphans", "--timeout", "10"), check=False
+                )
+                state.forget(self.settings.run)
             raise
 
     def up_again(self) -> None:
         """Changes nothing that is right: starts what is missing, says what differs."""
-        counts = self.counts_wanted()
-        changed = not self.complete(counts)
-        if changed:
-            self.start_containers(counts, "--no-recreate")
-        else:
-            readiness.wait_ready(self.docker, self.lasting())
+        changed = self.revive_alone() | self.deploying().settle()
+        readiness.wait_ready(self.docker, self.lasting())
+        if credentials.put(self.docker):
+            self.edge().route_by_name()
+            self.say("the certificate was renewed")
         self.say(
             f"the stack is up at {self.remembered.url}; "
             + ("what was missing runs again" if changed else "nothing was changed")
@@ -130,27 +152,41 @@ class Compose(Engine):
             self.say(line)
         urls(self.remembered, self.ready_now(), self.say)
 
-    def counts_wanted(self) -> dict[str, int]:
-        """What was started or scaled to; for a stack of plain compose, what is there."""
-        there = {name: sum(each.service == name for each in self.containers()) for name in SERVICES}
-        return {name: self.record.get("counts", {}).get(name) or there[name] or 1 for name in SERVICES}
-
-    def complete(self, counts: Mapping[str, int]) -> bool:
-        wanted = {**counts, "nginx": 1, "postgres": 1}
-        running = [each.service for each in self.containers() if each.running]
-        return all(running.count(name) == count for name, count in wanted.items())
+    def revive_alone(self) -> bool:
+        """Of nginx and PostgreSQL there is one each. (!) Compose would drop replicas that it finds too many."""
+        found = self.containers()
+        absent = [name for name in ALONE if not any(each.service == name and each.running for each in found)]
+        if absent:
+            counts = {name: sum(each.service == name for each in found) for name in SERVICES}
+            scale = [word for name, count in counts.items() for word in ("--scale", f"{name}={count}")]
+            words = ("create", "--no-build", "--no-recreate", *scale, *absent)
+            self.docker.run(*self.docker.compose(*words), text="making what is missing")
+            ids = [each.hostname for each in self.containers() if each.service in absent]
+            self.docker.run("docker", "start", *ids, text=f"starting {', '.join(absent)}")
+            readiness.wait_ready(self.docker, [each for each in self.lasting() if each.service in absent])
+        return bool(absent)
 
     def differences(self) -> Iterator[str]:
         if not self.record:
             return
-        if self.record["tree"] != tree(self.settings.root, APPS) and not self.remembered.dev:
-            yield "apps/ differs from what runs; ./ponte deploy releases it"
+        yield from self.unreleased()
         if self.record["edge_tree"] != tree(self.settings.root, EDGE):
             yield "nginx/ differs from what runs; ./ponte reload takes it in"
         replicas = {f"{prefix(name)}_REPLICAS" for name in SERVICES}
         other = [name for name, value in self.settings.given.items() if value != self.was(name)]
-        if set(other) - {"ENGINE"} - replicas:
+        if set(other) - {"ENGINE", "RELEASE"} - replicas:
             yield f"{', '.join(other)} differ from what runs; ./ponte down and ./ponte up apply them"
+
+    def unreleased(self) -> Iterator[str]:
+        if self.remembered.dev:
+            return
+        releases = Record(self.settings.run, self.record).releases
+        running = {now.runs for name in SERVICES if name in releases and (now := releases[name].now).noted}
+        found = {of_checkout(self.settings, each) for each in running}
+        if {each.tree for each in found} != {each.tree for each in running}:
+            yield "apps/ differs from what runs; ./ponte deploy releases it"
+        elif found != running:
+            yield "RELEASE differs from what runs; ./ponte deploy releases it"
 
     def was(self, name: str) -> str:
         return self.record.get("given", {}).get(name, VARIABLES[name].default)
@@ -159,7 +195,9 @@ class Compose(Engine):
         if not self.containers():
             state.forget(self.settings.run)
             raise impossible(NOTHING_UP)
-        self.docker.run(*self.docker.compose("down", "--remove-orphans"), text="stopping: nginx, replicas, PostgreSQL")
+        self.docker.run(
+            *self.docker.compose(*EVERYTHING, "down", "--remove-orphans"), text="stopping: nginx, replicas, PostgreSQL"
+        )
         state.forget(self.settings.run)
 
     def clean(self) -> None:
@@ -171,8 +209,16 @@ class Compose(Engine):
 
     def remove(self) -> None:
         self.containers()
-        words = ("down", "--volumes", "--remove-orphans", "--rmi", "local")  # local: those that are built here
+        words = (
+            *EVERYTHING,
+            "down",
+            "--volumes",
+            "--remove-orphans",
+            "--rmi",
+            "local",
+        )  # local: those that are built here
         self.docker.run(*self.docker.compose(*words), text="removing containers, networks, data and images")
+        self.images.clear((*SERVICES, MIGRATE))
 
     def ps(self) -> list[Replica]:
         return listing.replicas(self.docker)
@@ -186,12 +232,22 @@ class Compose(Engine):
         argv = self.docker.compose("logs", *words)
         self.docker.hand_over(argv) if sys.stdout.isatty() else self.docker.print(argv)
 
+    def edge_log(self, since: float) -> Iterator[str]:
+        for each in self.containers():
+            if each.service == "nginx":
+                argv = ("docker", "logs", "--since", f"{since:.3f}", each.id)
+                with self.docker.started(argv, subprocess.DEVNULL) as process:
+                    yield from process.stdout or ()
+                if process.returncode:
+                    raise impossible(f"docker does not give the log of {each.hostname}")
+
     def restart(self, service: str | None) -> None:
         self.must_be_up()
         if service == "nginx":
             return self.reload()
         if service == "postgres":
             return self.restart_database()
+        self.deploying().settle()
         self.change().restart([service] if service else SERVICES)
 
     def restart_database(self) -> None:
@@ -203,6 +259,7 @@ class Compose(Engine):
 
     def scale(self, service: str, replicas: int) -> None:
         self.must_be_up()
+        self.deploying().settle()
         counts = self.counts() | {service: replicas}
         commands = {each.service: listing.command(self.docker, each) for each in self.lasting() if each.app}
         input.limits.check(input.demands(self.docker.settings, counts, commands))
@@ -212,15 +269,41 @@ class Compose(Engine):
             state.write(self.settings.run, self.record)
 
     def change(self) -> Change:
-        return Change(self.docker, Edge(self.docker, self.one("nginx")))
+        return Change(self.docker, self.edge())
+
+    def edge(self) -> Edge:
+        return Edge(self.docker, self.one("nginx"), Record(self.settings.run, self.record).word())
 
     def counts(self) -> dict[str, int]:
         running = [each.service for each in self.containers() if each.running]
         return {name: running.count(name) for name in running}
 
+    def deploy(self, services: Sequence[str], strategy: str) -> None:
+        self.releasing().deploy(services, strategy)
+
+    def rollback(self, services: Sequence[str]) -> None:
+        self.releasing().rollback(services)
+
+    def releasing(self) -> Deploying:
+        self.must_be_up()
+        if self.docker.settings.dev:
+            raise Refused("with DEV=1 the checkout itself runs and has no releases; ./ponte down, then up without DEV")
+        return self.deploying()
+
+    def deploying(self) -> Deploying:
+        if not self.record:  # plain compose started it
+            self.write()
+            self.record["counts"] = {}
+        record = Record(self.settings.run, self.record)
+        return Deploying(self.change(), self.images, record, self.settings)
+
     def reload(self) -> None:
         settings = self.reloaded()
-        Edge(Docker(settings, self.say), self.one("nginx")).take_in(settings.root)
+        docker = Docker(settings, self.say)
+        input.refuse_unreadable_files(settings)
+        credentials.put(docker)
+        word = Record(self.settings.run, self.record).word()
+        Edge(docker, self.one("nginx"), word).take_in(settings.root)
         if self.record:
             self.record |= {"edge_tree": tree(settings.root, EDGE), "given": dict(settings.given)}
             state.write(self.settings.run, self.record)
@@ -248,6 +331,16 @@ class Compose(Engine):
 
     def psql(self) -> int:
         return self.inside(self.one("postgres"), "psql", "--username=ponte", "--dbname=ponte")
+
+    def database(self) -> Database:
+        return database(self.docker, self.one("postgres"))
+
+    def migrate(self) -> None:
+        deploying = self.deploying()
+        deploying.settle()
+        running = [deploying.record.releases[name].now for name in SERVICES]
+        for image in {each.tree: each for each in running}.values():
+            deploying.migrate(image)
 
     def inside(self, container: Container, *words: str) -> int:
         terminal = "-it" if sys.stdin.isatty() else "-i"

@@ -49,6 +49,15 @@ class Layout:
         return self.run / "nginx"
 
     @property
+    def credentials(self) -> Path:
+        """The certificate, its key and the password file: what nginx shows or checks."""
+        return self.run / "credentials"
+
+    @property
+    def acme(self) -> Path:
+        return self.run / "acme"
+
+    @property
     def edge(self) -> Path:
         """The copy of nginx/ that runs."""
         return self.run / "edge"

@@ -1,11 +1,10 @@
 """Log files of the native engine: one a process, shown with the name of who wrote a line."""
 
-import json
 import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from deploy.console import Console
@@ -13,6 +12,7 @@ from deploy.console import Console
 SHOWN = 200  # lines of each file without FOLLOW
 BLOCK = 1 << 16
 NGINX = ("access", "error", "nginx")
+MOMENT = re.compile(r'"msec":([0-9.]+)')
 
 
 def files(folder: Path, service: str | None) -> list[Path]:
@@ -43,25 +43,6 @@ def tail(path: Path, count: int) -> list[str]:
     return data.decode(errors="replace").splitlines()[-count:]
 
 
-def last_words(path: Path, count: int = 8) -> list[str]:
-    """What a process said before it failed: of a log object its message, and the end of its traceback."""
-    lines = [plain(line) for line in tail(path, SHOWN)]
-    started = max((n for n, line in enumerate(lines) if line.startswith("serve: ")), default=-1)
-    told = [line for line in dict.fromkeys(lines[started + 1 :]) if line.strip()]
-    errors = [line for line in told if re.search(r"error|exception|fatal|refuse", line, re.I)]
-    return (errors or told)[-count:]
-
-
-def plain(line: str) -> str:
-    try:
-        entry = json.loads(line)
-        exception = entry.get("exception", "").strip().rpartition("\n")[2]
-        told = ": ".join(filter(None, (entry["level"], entry["message"], exception)))
-        return " ".join(told.split())
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return line
-
-
 def show(folder: Path, service: str | None, follow: bool, say: Console) -> None:
     paths = files(folder, service)
     width = max((len(path.stem) for path in paths), default=0)
@@ -71,6 +52,25 @@ def show(folder: Path, service: str | None, follow: bool, say: Console) -> None:
     with suppress(KeyboardInterrupt):
         for path, line in new_lines(folder, service) if follow else ():
             say.answer(f"{path.stem:<{width}} | {line}")
+
+
+def edge(folder: Path, since: float) -> Iterator[str]:
+    """Lines of nginx's access log from a moment on, those that were rotated away included."""
+    with ExitStack() as closing:
+        opened = []
+        # Newest first: while we open them the log may be turned, never back.
+        for name in ("access.log", "access.log.1", "access.log.2"):
+            with suppress(FileNotFoundError):
+                opened.append(closing.enter_context((folder / name).open(errors="replace")))
+        once = {os.fstat(file.fileno()).st_ino: file for file in reversed(opened)}
+        for file in once.values():
+            yield from (line for line in file if moment(line) >= since)
+
+
+def moment(line: str) -> float:
+    """When a request ended; 0 for what is no line of an access log."""
+    found = MOMENT.search(line)
+    return float(found[1]) if found else 0.0
 
 
 def new_lines(folder: Path, service: str | None) -> Iterator[tuple[Path, str]]:

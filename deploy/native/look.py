@@ -33,14 +33,15 @@ def config(settings: Settings, layout: Layout, routing: Routing, record: Record 
 
 def nobody(settings: Settings) -> Record:
     """A stack without replicas."""
-    return Record(settings.project, settings.release, "", "", settings.url, {}, {})
+    return Record(settings.project, "", settings.url, {}, {})
 
 
 def shell(service: str, record: Record, settings: Settings, layout: Layout) -> NoReturn:
     members = record.of(service)
     if members:
-        folder = releases.apps(record, settings, layout)
-        become([shell_path()], folder, replicas.environment(members[0], record, settings, layout))
+        tree = members[0].runs.tree
+        environ = replicas.environment(members[0], settings, layout)
+        become([shell_path()], releases.apps(tree, settings, layout), environ, releases.python(tree, layout))
     folders = {"nginx": layout.nginx, "postgres": layout.data}
     extra = database_environment(layout) if service == "postgres" else {}
     become([shell_path()], folders[service], extra)
@@ -74,9 +75,9 @@ def shell_path() -> str:
     return os.environ.get("SHELL") or "/bin/sh"
 
 
-def become(argv: list[str], folder: Path, extra: Mapping[str, str]) -> NoReturn:
+def become(argv: list[str], folder: Path, extra: Mapping[str, str], python: Path = Path(sys.executable)) -> NoReturn:
     """Replaces this process, so that Ctrl-C and the terminal belong to what was asked for."""
     show(argv)
     os.chdir(folder)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
     os.execvpe(argv[0], argv, {**os.environ, **extra, "PATH": path})

@@ -1,25 +1,58 @@
-"""Copies of the tree as it was at `up`: a crash, `scale` or `restart` starts the same code again.
+"""Copies of the tree as it was when it was released: a crash, `scale` or `restart` starts the same code again.
 
 With DEV=1 the checkout itself runs: there an edit is meant to be seen.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
 
+from deploy import environment
+from deploy.console import Console
 from deploy.native.layout import Layout
 from deploy.native.record import Record
 from deploy.settings import Settings
 
+LOCK = "requirements.txt"
 IGNORED = ignore_patterns("__pycache__", "*.pyc")
 
 
-def apps(record: Record, settings: Settings, layout: Layout) -> Path:
-    if settings.dev:
-        return settings.root / "apps"
-    folder = layout.releases / record.tree
-    if not folder.exists():
-        copy(settings.root / "apps", folder / "apps")
-    return folder / "apps"
+def apps(tree: str, settings: Settings, layout: Layout) -> Path:
+    return settings.root / "apps" if settings.dev else layout.releases / tree / "apps"
+
+
+def there(tree: str, layout: Layout) -> bool:
+    return (layout.releases / tree / "apps").exists()
+
+
+def take(tree: str, settings: Settings, layout: Layout) -> None:
+    """Copies the checkout's apps/, whose tree this is."""
+    if not settings.dev and not there(tree, layout):
+        copy(settings.root / "apps", layout.releases / tree / "apps")
+
+
+def within(tree: str, settings: Settings, layout: Layout) -> Settings:
+    """The same settings, whose launcher is the release's own."""
+    return settings if settings.dev else replace(settings, root=layout.releases / tree)
+
+
+def python(tree: str, layout: Layout) -> Path:
+    own = venv(tree, layout)
+    return own / "bin" / "python" if (own / environment.STAMP).exists() else layout.python
+
+
+def equip(tree: str, settings: Settings, layout: Layout, say: Console) -> None:
+    """A release whose packages are not those of .run/venv gets a venv of its own."""
+    lock, own = apps(tree, settings, layout) / LOCK, venv(tree, layout)
+    if settings.dev or environment.holds(settings.root, "apps", lock):
+        return
+    if not environment.complete(own, lock):
+        say(f"installing what release {tree} needs ({LOCK} differs from what .run/venv has)")
+        environment.build(settings.root, own, lock)
+
+
+def venv(tree: str, layout: Layout) -> Path:
+    return layout.releases / tree / "venv"
 
 
 def nginx(settings: Settings, layout: Layout) -> Path:
@@ -32,14 +65,31 @@ def nginx(settings: Settings, layout: Layout) -> Path:
 
 
 def refresh_nginx(settings: Settings, layout: Layout) -> None:
-    rmtree(layout.edge, ignore_errors=True)
-    nginx(settings, layout)
+    """(!) File by file: nginx serves the site from there, and while a folder is replaced its pages would be 404."""
+    if settings.dev or not layout.edge.exists():
+        rmtree(layout.edge, ignore_errors=True)
+        nginx(settings, layout)
+        return
+    fresh = layout.edge.with_name(f".{layout.edge.name}.fresh")
+    rmtree(fresh, ignore_errors=True)
+    copy(settings.root / "nginx", fresh)
+    names = {path.relative_to(fresh) for path in fresh.rglob("*")}
+    for name in sorted(names):
+        if (fresh / name).is_dir():
+            (layout.edge / name).mkdir(exist_ok=True)
+        else:
+            (fresh / name).replace(layout.edge / name)
+    for path in sorted(layout.edge.rglob("*"), reverse=True):
+        if path.relative_to(layout.edge) not in names:
+            path.rmdir() if path.is_dir() else path.unlink()
+    rmtree(fresh)
 
 
 def forget_others(record: Record, layout: Layout) -> None:
-    """At the start of a stack nothing runs an older copy any more."""
+    """Keeps what runs and what can be returned to."""
+    kept = record.trees()
     for folder in layout.releases.iterdir():
-        if folder.name != record.tree:
+        if folder.name not in kept:
             rmtree(folder)
 
 

@@ -6,15 +6,17 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from deploy import smoke
 from deploy.console import Step
-from deploy.errors import Refused, impossible
+from deploy.errors import Refused, with_log
 from deploy.native import releases
 from deploy.native.keeper import Info, Keeper
 from deploy.native.layout import Layout
-from deploy.native.logs import last_words
+from deploy.native.logs import tail
 from deploy.native.programs import Program
-from deploy.native.record import Member, Record
+from deploy.native.record import Member
 from deploy.settings import Settings
+from deploy.words import READ, last_words
 
 READY_SECONDS = 60
 ANSWER_SECONDS = 2.5  # /readyz decides within 2 s
@@ -25,27 +27,27 @@ CRASHED = ("BACKOFF", "EXITED", "FATAL")
 BY_FILE = ("DATABASE_URL", "DATABASE_URL_FILE", "SECRET_KEY", "SECRET_KEY_FILE", "RELEASE")
 
 
-def program(member: Member, record: Record, settings: Settings, layout: Layout) -> Program:
-    argv = [str(layout.python), "-m", "serve", member.service]
+def program(member: Member, settings: Settings, layout: Layout) -> Program:
+    argv = [str(releases.python(member.runs.tree, layout)), "-m", "serve", member.service]
     return Program(
         name=member.name,
         argv=[*argv, "--host", "127.0.0.1", "--port", str(member.port)],
-        directory=releases.apps(record, settings, layout),
+        directory=releases.apps(member.runs.tree, settings, layout),
         log=layout.logs / f"{member.name}.log",
         stop_signal="TERM",
         sweep="KILL",  # as in a container, where nobody outlives the first process
         stop_seconds=max(STOP_SECONDS, settings.graceful_timeout + 10),
-        environment=environment(member, record, settings, layout),
+        environment=environment(member, settings, layout),
     )
 
 
-def environment(member: Member, record: Record, settings: Settings, layout: Layout) -> dict[str, str]:
+def environment(member: Member, settings: Settings, layout: Layout) -> dict[str, str]:
     own = {k: v for k, v in settings.app_environment.items() if k not in BY_FILE}
     secret_key = settings.secret_key_file or layout.secrets / "secret_key"
     return own | {
-        "PYTHONPATH": str(releases.apps(record, settings, layout)),
+        "PYTHONPATH": str(releases.apps(member.runs.tree, settings, layout)),
         "REPLICA": member.name,
-        "RELEASE": record.release,
+        "RELEASE": member.runs.release,
         "DATABASE_URL_FILE": str(layout.secrets / "database_url"),
         "SECRET_KEY_FILE": str(secret_key),
         "PROMETHEUS_MULTIPROC_DIR": str(layout.run / "metrics" / member.name),
@@ -77,10 +79,27 @@ def refuse_crashed(names: Iterable[str], before: Programs, now: Programs, layout
             raise failed(name, "ended by itself", layout)
 
 
+def watch(members: Iterable[Member], seconds: float, keeper: Keeper, layout: Layout) -> None:
+    """Returns when none of them has failed for so long."""
+    names, deadline = {each.name: each for each in members}, time.monotonic() + seconds
+    before = keeper.programs()
+    with ThreadPoolExecutor(16) as pool:
+        while time.monotonic() < deadline:
+            refuse_crashed(names, before, keeper.programs(), layout)
+            for name, why in zip(names, pool.map(why_not, names.values()), strict=True):
+                if why:
+                    raise failed(name, f"was ready and is not any more, {why}", layout)
+            time.sleep(0.2)
+
+
+def try_out(member: Member, layout: Layout) -> None:
+    answers = {path: get(member.port, path) for path in smoke.PATHS}
+    if why := smoke.wrong(answers, member.service, member.runs.release):
+        raise failed(member.name, why, layout)
+
+
 def failed(name: str, why: str, layout: Layout) -> Refused:
-    lines = last_words(layout.logs / f"{name}.log")
-    shown = "".join(f"\n  {name} | {line}" for line in lines)
-    return impossible(f"{name} {why}{shown}")
+    return with_log(f"{name} {why}", name, last_words(tail(layout.logs / f"{name}.log", READ)))
 
 
 def why_not(member: Member) -> str:

@@ -1,6 +1,7 @@
 """The edge of the native engine: renders it, tests it, reloads it, and knows when old workers are gone."""
 
 import os
+import sys
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ STOP_SECONDS = 65  # nginx's own grace on the ladder
 # Old workers answer idle keep-alive clients for keepalive_min_timeout; a replica stays until after it.
 DRAIN_SECONDS = 6
 RELOAD_SECONDS = 10
-LONGEST_LOG = 100 * 2**20  # bytes
+HTTP3 = "--with-http_v3_module"
 STABLE, MAINLINE = (1, 30, 6), (1, 31, 7)  # in older ones known holes are open
 
 
@@ -29,6 +30,8 @@ class Routing:
         self.settings, self.layout, self.keeper = settings, layout, keeper
         self.binary = edge.locate({**os.environ, **settings.given})
         self.nginx = edge.inspect(self.binary)
+        if settings.http3 and HTTP3 not in self.nginx.flags:
+            raise impossible(f"HTTP3=1 needs an nginx built {HTTP3}; name one with NGINX_BIN, or take ENGINE=compose")
 
     @property
     def version(self) -> str:
@@ -42,7 +45,8 @@ class Routing:
             if self.nginx.version >= floor(self.nginx.version)
             else f"is below {dots(floor(self.nginx.version))}, which closes known holes"
         )
-        lacks = f"lacks {', '.join(self.nginx.lacks)}, left out" if self.nginx.lacks else ""
+        lacking = self.nginx.lacks()
+        lacks = f"lacks {', '.join(lacking)}, left out" if lacking else ""
         said = " and ".join(filter(None, (old, lacks)))
         return f"{self.version} {said}" if said else ""
 
@@ -57,10 +61,31 @@ class Routing:
             stop_seconds=STOP_SECONDS,
         )
 
+    def rotation(self) -> Program:
+        logs = self.layout.logs
+        script = Path(__file__).with_name("rotate.py")
+        return Program(
+            name="rotation",
+            argv=[
+                sys.executable,
+                "-I",
+                "-S",
+                str(script),
+                *map(str, (self.pid, logs / "access.log", logs / "error.log")),
+            ],
+            directory=logs,
+            log=logs / "rotation.log",
+            stop_signal="TERM",
+            stop_seconds=5,
+        )
+
+    @property
+    def pid(self) -> Path:
+        return self.layout.run / "nginx.pid"
+
     def prepare(self, record: Record, source: Path | None = None) -> None:
         """Rendered and tested beside the running one; a configuration that fails changes nothing."""
         source = source or releases.nginx(self.settings, self.layout)
-        rotate(self.layout)
         show(edge.command(self.binary, self.layout.nginx.with_name("nginx.new"), "-q", "-t"))
         edge.install(self.edge(record), self.layout.nginx, self.binary, source)
 
@@ -71,19 +96,38 @@ class Routing:
             listen=(f"{host}:{settings.http_port}",),
             server_names=settings.server_names,
             upstreams={name: routed(record, name) for name in SERVICES},
-            features=self.nginx.features,
+            nginx=self.nginx,
             site=releases.nginx(settings, layout) / "site",
             static=layout.static,
             reports=settings.root / "reports",
             temp=layout.nginx / "tmp",
             access_log=layout.logs / "access.log",
             error_log=layout.logs / "error.log",
-            pid=layout.run / "nginx.pid",
+            pid=self.pid,
             max_upload=settings.max_upload,
+            status=f"127.0.0.1:{record.status_port or 8081}",
+            cache=layout.nginx / "answers",
+            acme=layout.acme,
+            credentials=layout.credentials,
+            listen_tls=(f"{host}:{settings.https_port}",),
+            https_port=settings.https_port,
+            http3=settings.http3,
+            https_redirect=settings.https_redirect,
+            hsts=settings.hsts,
+            trusted_proxies=settings.trusted_proxies,
+            rate_limit=settings.rate_limit,
+            connection_limit=settings.connection_limit,
+            limit_exempt=settings.limit_exempt,
+            password=bool(settings.auth_users_file),
+            release="-".join(sorted({f"{each.now.release}-{each.now.tree}" for each in record.releases.values()})),
+            locust=f"127.0.0.1:{settings.locust_port}",
         )
 
-    def apply(self, record: Record, source: Path | None = None) -> None:
-        """New members are in, old ones out, and no old worker sends to the old ones any more."""
+    def apply(self, record: Record, source: Path | None = None, drained: bool = True) -> None:
+        """New members are in, old ones out, and no old worker sends to the old ones any more.
+
+        Who only adds members need not wait for old workers.
+        """
         self.prepare(record, source)
         before = self.workers()
         done = run(edge.command(self.binary, self.layout.nginx, "-s", "reload"), capture_output=True)
@@ -91,7 +135,8 @@ class Routing:
             raise impossible(f"nginx does not reload: {done.stderr.strip()}")
         if not wait(lambda: bool(self.workers() - before), RELOAD_SECONDS):
             raise impossible("nginx has not reloaded; see .run/logs/error.log")
-        wait(lambda: not self.workers() & before, DRAIN_SECONDS)
+        if drained:
+            wait(lambda: not self.workers() & before, DRAIN_SECONDS)
 
     def workers(self) -> set[int]:
         master = self.keeper.programs().get("nginx", {}).get("pid")
@@ -99,13 +144,6 @@ class Routing:
             return {child.pid for child in psutil.Process(master).children()} if master else set()
         except psutil.NoSuchProcess:
             return set()
-
-
-def rotate(layout: Layout) -> None:
-    """nginx opens its files anew at each start and reload; one old copy is kept."""
-    for path in (layout.logs / "access.log", layout.logs / "error.log"):
-        if path.exists() and path.stat().st_size > LONGEST_LOG:
-            path.replace(path.with_name(f"{path.name}.1"))
 
 
 def dots(version: tuple[int, ...]) -> str:

@@ -67,6 +67,6 @@ def clear(layout: Layout, keeper: Keeper, say: Console) -> None:
 
 def as_it_was(settings: Settings, found: Record) -> Settings:
     """The settings of a stack that comes back after its keeper died: its own, unless typed anew."""
-    counts = {f"{prefix(each.service)}_REPLICAS": str(len(found.of(each.service))) for each in found.members.values()}
+    counts = {f"{prefix(service)}_REPLICAS": str(count) for service, count in found.counts.items()}
     given = {**settings.given, **counts, **found.words, **settings.words}
     return settings.again(given, {**found.words, **settings.words})

@@ -1,6 +1,5 @@
 """`up` of the native engine: checks everything first, then starts, and undoes what it could not finish."""
 
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,40 +8,49 @@ from contextlib import contextmanager
 from deploy import launcher, limits
 from deploy.console import Console, Step
 from deploy.errors import impossible
-from deploy.native import leftovers, postgres, releases, replicas, secrets
+from deploy.native import credentials, django, leftovers, postgres, releases, replicas, secrets
 from deploy.native.keeper import Keeper, wait
 from deploy.native.layout import Layout
-from deploy.native.ports import allocate, obstacle
 from deploy.native.record import Member, Record
 from deploy.native.routing import Routing
 from deploy.native.stop import stop_all
-from deploy.run import run
+from deploy.ports import allocate, refuse_taken
+from deploy.release import Release, Standing
 from deploy.settings import Settings
 from deploy.tree import tree
 from deploy.variables import SERVICES
 
+APPS = ("apps",)
 DATABASE_SECONDS = 30
 EDGE_SECONDS = 10
 
 
 class Start:
-    def __init__(self, settings: Settings, say: Console, layout: Layout, keeper: Keeper):
+    def __init__(self, settings: Settings, say: Console, layout: Layout, keeper: Keeper, before: Record | None = None):
         self.settings, self.say, self.layout, self.keeper = settings, say, layout, keeper
         self.record = Record(
             project=settings.project,
-            release=settings.release,
-            tree=tree(settings.root, ("apps",)),
             edge_tree=tree(settings.root, ("nginx",)),
             url=settings.url,
             given=dict(settings.given),
             words=dict(settings.words),
+            counts=dict(settings.replicas),
+            releases=self.standing(before),
         )
+
+    def standing(self, before: Record | None) -> dict[str, Standing]:
+        """The checkout's tree; a stack whose keeper died comes back with what it ran."""
+        if before and not self.settings.dev and all(releases.there(tree, self.layout) for tree in before.trees()):
+            return before.releases
+        release = Release(tree(self.settings.root, APPS), self.settings.release)
+        return {name: Standing(release) for name in SERVICES}
 
     def run(self) -> Record:
         commands = check(self.settings, self.settings.replicas)
         self.find_programs()
         leftovers.end(self.layout, self.say)
-        refuse_taken_port(self.settings)
+        refuse_taken(self.settings)
+        credentials.put(self.settings, self.layout)
         self.plan(commands)
         with self.undone_on_failure(), self.say.progress("starting") as step:
             self.layout.make()
@@ -66,7 +74,9 @@ class Start:
     def plan(self, commands: dict[str, str]) -> None:
         """Names and ports of everything, before anything starts."""
         counts = self.settings.replicas
-        ports = iter(allocate(self.layout.run, sum(counts.values()) + 1, {self.settings.http_port}))
+        ours = {self.settings.http_port, self.settings.https_port}
+        ports = iter(allocate(self.layout.run, sum(counts.values()) + 2, ours))
+        self.record.status_port = next(ports)
         if not external(self.settings):
             self.record.database_port = next(ports)
         for service in SERVICES:
@@ -75,7 +85,12 @@ class Start:
 
     def add(self, name: str, service: str, port: int, command: str) -> None:
         self.record.members[name] = Member(
-            name, service, port, server(self.settings, service), launcher.workers(command)
+            name,
+            service,
+            port,
+            server(self.settings, service),
+            launcher.workers(command),
+            self.record.releases[service].now,
         )
 
     @contextmanager
@@ -112,34 +127,23 @@ class Start:
         secrets.once(self.layout.secrets / "secret_key")
         if self.settings.secret_key:
             secrets.put(self.layout.secrets / "secret_key", self.settings.secret_key)
-        releases.apps(self.record, self.settings, self.layout)
+        now = {name: each.now.tree for name, each in self.record.releases.items()}
+        for name in set(now.values()):
+            releases.take(name, self.settings, self.layout)
+            releases.equip(name, self.settings, self.layout, self.say)
         releases.forget_others(self.record, self.layout)
         with ThreadPoolExecutor(2) as pool:
-            jobs = [pool.submit(self.manage, *words) for words in (("migrate",), COLLECT)]
+            jobs = (
+                pool.submit(django.migrate, now["django"], self.settings, self.layout),
+                pool.submit(django.collect, now["django"], self.settings, self.layout, "--clear"),
+            )
             for job in jobs:
                 job.result()
-
-    def manage(self, *words: str) -> None:
-        """A command of the Django project; its output is in .run/logs."""
-        apps = releases.apps(self.record, self.settings, self.layout)
-        path = self.layout.logs / f"{words[0]}.log"
-        environ = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": f"{apps}{os.pathsep}{apps / 'django'}",
-            "DATABASE_URL_FILE": str(self.layout.secrets / "database_url"),
-            "SECRET_KEY_FILE": str(self.layout.secrets / "secret_key"),
-            "STATIC_ROOT": str(self.layout.static / "django"),
-        }
-        with path.open("w") as log:
-            argv = [self.layout.python, "manage.py", *words]
-            done = run(argv, cwd=apps / "django", env=environ, stdout=log, stderr=log)
-        if done.returncode:
-            raise replicas.failed(words[0], "failed", self.layout)
 
     def start_apps(self, step: Step) -> None:
         step("starting the replicas")
         members = list(self.record.members.values())
-        self.keeper.add(replicas.program(each, self.record, self.settings, self.layout) for each in members)
+        self.keeper.add(replicas.program(each, self.settings, self.layout) for each in members)
         replicas.wait_ready(members, self.keeper, self.layout, step)
         self.record.routed = [each.name for each in members]
 
@@ -147,15 +151,9 @@ class Start:
         step("starting nginx")
         releases.refresh_nginx(self.settings, self.layout)
         self.routing.prepare(self.record)
-        self.keeper.add([self.routing.program()])
-        if not wait(lambda: self.edge_answers(), EDGE_SECONDS):
+        self.keeper.add([self.routing.program(), self.routing.rotation()])
+        if not wait(lambda: edge_ready(self.settings), EDGE_SECONDS):
             raise replicas.failed("nginx", "does not answer", self.layout)
-
-    def edge_answers(self) -> bool:
-        return edge_ready(self.settings)
-
-
-COLLECT = ("collectstatic", "--noinput", "--clear", "--verbosity=0")
 
 
 def check(settings: Settings, counts) -> dict[str, str]:
@@ -183,12 +181,6 @@ def external(settings: Settings) -> str:
         except OSError as error:
             raise impossible(f"DATABASE_URL_FILE cannot be read: {error}") from None
     return settings.database_url
-
-
-def refuse_taken_port(settings: Settings) -> None:
-    why = obstacle(settings.bind_address, settings.http_port)
-    if why:
-        raise impossible(why)
 
 
 def edge_ready(settings: Settings) -> bool:

@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SECONDS))
 
 
-LAST = ("test_sigterm.py", "test_restart.py", "test_lifecycle.py")
+LAST = ("test_sigterm.py", "test_restart.py", "test_deploy.py", "test_lifecycle.py")
 
 
 @pytest.fixture(scope="session")

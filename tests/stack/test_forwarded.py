@@ -7,25 +7,9 @@ import pytest
 from tests import wire
 from tests.apps import App
 from tests.contract import HEX_32
+from tests.corpus import FORGED
 from tests.engine import Stack
 
-FORGED = {
-    "X-Forwarded-For": "203.0.113.66",
-    "X-Forwarded-Host": "evil.example",
-    "X-Forwarded-Port": "666",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Prefix": "/evil",
-    "X-Forwarded-Ssl": "on",
-    "X-Request-ID": "e" * 32,
-    "X-Real-IP": "203.0.113.66",
-    "Forwarded": "for=203.0.113.66;host=evil.example;proto=https",
-    "Proxy": "http://evil.example",
-    "X_Forwarded_For": "203.0.113.66",
-    "X_Forwarded_Host": "evil.example",
-    "X-Script-Name": "/evil",
-    "Script-Name": "/evil",
-    "X-Forwarded-Server": "evil.example",
-}
 TOLD = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-prefix")
 
 
@@ -70,14 +54,6 @@ def test_a_client_cannot_forge_what_the_edge_says(app: App):
     assert fields["headers"]["x-request-id"] != "e" * 32
 
 
-def test_a_repeated_forged_header_does_not_get_through(app: App, stack: Stack):
-    lines = ["X-Forwarded-For: 203.0.113.66"] * 2 + ["X-Forwarded-Host: evil.example"] * 2
-    answer = wire.exchange(stack.address, wire.request(f"GET /{app.name}/headers HTTP/1.1", *lines))
-
-    assert wire.statuses(answer) == [200]
-    assert b"203.0.113.66" not in answer and b"evil.example" not in answer
-
-
 def test_the_id_is_never_the_clients_and_never_the_same(app: App):
     ids = {app.get("/json", headers={"X-Request-ID": "e" * 32}).headers["x-request-id"] for _ in range(20)}
 
@@ -118,12 +94,6 @@ def test_repeated_headers_are_joined_by_comma_and_space(app: App):
     fields = app.get("/headers", headers=[("X-Two", "a"), ("x-two", "b")]).json()
 
     assert fields["headers"]["x-two"] == "a, b"
-
-
-def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(app: App):
-    fields = app.get("/headers", headers=[("X_Two", "forged"), ("X-Two", "a")]).json()
-
-    assert fields["headers"]["x-two"] == "a"
 
 
 def test_the_query_string_arrives_unchanged(app: App):

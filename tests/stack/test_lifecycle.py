@@ -167,6 +167,7 @@ def another(stack: Stack, **environ: str) -> Stack:
     return Stack(stack.engine, stack.url, ours=True, environ={**stack.environ, **own, **environ})
 
 
+@pytest.mark.full
 def test_a_killed_keeper_leaves_no_orphan_and_the_next_up_works(apps: dict[str, App], stack: Stack):
     if stack.engine != "native":
         pytest.skip("the keeper of containers is the Docker engine itself")

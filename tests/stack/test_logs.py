@@ -36,6 +36,13 @@ def test_the_edge_logs_its_own_errors(stack: Stack, http: httpx.Client):
     assert until(lambda: entries(stack, answer.headers["x-request-id"]))
 
 
+def test_the_edge_logs_the_method_the_client_used_when_it_answers_with_an_error(stack: Stack, http: httpx.Client):
+    answer = http.post(stack.url + "/flask/metrics")
+    (entry,) = until(lambda: entries(stack, answer.headers["x-request-id"]))
+
+    assert (answer.status_code, entry["status"], entry["method"]) == (404, 404, "POST")
+
+
 def test_a_log_line_cannot_be_forged(stack: Stack):
     agent = 'User-Agent: a", "status": "forged\\u0022 \xff'
     wire.exchange(stack.address, wire.request('GET /no-such-path?"%0a{} HTTP/1.1', agent))

@@ -26,6 +26,7 @@ def once(request: pytest.FixtureRequest) -> None:
 TOLERATED = {
     # RFC 9112, section 7: chunked comes last, so the framing is clear.
     "gzip, chunked": ("gunicorn", "gunicorn-sync", "uvicorn"),
+    "encodings in two lines": ("gunicorn", "gunicorn-sync", "uvicorn"),
     "chunked in HTTP/1.0": ("uvicorn",),  # llhttp reads the chunks, as RFC 9112, section 6.1 lets it, and closes
     "no version": ("uvicorn",),  # llhttp takes it for HTTP/0.9
     "version 2.0": ("uvicorn",),  # llhttp reads it as HTTP/1.x

@@ -12,8 +12,8 @@ from tests.load import Load, get, mixed
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(120)]
-# One in the quick tier; test_lifecycle.py scales one of the other server there.
-RESTARTED = ("flask", *(pytest.param(name, marks=pytest.mark.full) for name in SERVICES if name != "flask"))
+# In the quick tier test_deploy.py replaces the replicas of a service, and test_lifecycle.py scales another.
+RESTARTED = [pytest.param(name, marks=pytest.mark.full) for name in SERVICES]
 
 
 @dataclass
@@ -75,3 +75,11 @@ def test_jobs_are_finished_before_the_stop(restarted: Restarted):
         return {restarted.app.get(f"/jobs/{number}").json()["status"] for number in restarted.jobs}
 
     until(lambda: states() == {"done"})
+
+
+def test_the_database_comes_back_after_a_restart_and_every_service_finds_it(apps: dict[str, App], stack: Stack):
+    answer = stack.ponte("restart", "SERVICE=postgres")
+
+    assert answer.returncode == 0, answer.stderr
+    for app in apps.values():
+        until(lambda app=app: all(app.get("/readyz").status_code == 200 for _ in range(4)), 30)

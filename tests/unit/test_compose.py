@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compose import docker, listing
+from deploy.compose import credentials, docker, listing
 from deploy.compose.containers import Container, container, in_order
 from deploy.compose.docker import Docker, ca_bundle, environment, sentence
-from deploy.compose.edge import packed
+from deploy.compose.edge import Edge, packed
 from deploy.compose.input import demands
+from deploy.compose.record import built
 from deploy.console import Console
 from deploy.errors import Refused
 from deploy.settings import Settings, build
@@ -166,7 +167,7 @@ def test_dev_adds_the_file_that_reloads():
 def test_compose_reads_what_was_set_and_an_empty_variable_hides_nothing():
     found = environment(settings(HTTP_PORT="81"), {"PATH": "/bin", "HTTP_PORT": "", "THREADS": ""})
 
-    assert found == {"PATH": "/bin", "HTTP_PORT": "81"}
+    assert found == {"PATH": "/bin", "HTTP_PORT": "81", "HTTPS_PORT": "444"}
 
 
 def test_a_secret_in_a_file_is_handed_over(tmp_path: Path):
@@ -203,7 +204,43 @@ def test_the_edge_is_given_files_it_can_read(tmp_path: Path):
         assert [(each.name, each.mode, each.uid) for each in archive] == [("site/index.html", 0o644, 0)]
 
 
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [({}, False), ({"HTTP_PORT": "81"}, False)]
+    + [({name: "own"}, True) for name in ("TLS_CERT", "TLS_KEY", "AUTH_USERS_FILE", "SERVER_NAMES")],
+)
+def test_credentials_are_tried_beforehand_where_they_could_be_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], asked: bool
+):
+    tried: list[Docker] = []
+    monkeypatch.setattr(credentials, "put", tried.append)
+    credentials.check(Docker(settings(**given), Console()))
+
+    assert bool(tried) == asked
+
+
 def test_connections_are_counted_from_the_commands_the_launcher_prints():
     found = demands(settings(FLASK_DATABASE_POOL="6"), {"flask": 3}, {"flask": "gunicorn --workers 2 app"})
 
     assert found["flask"].connections == 3 * 2 * (6 + 1)
+
+
+def test_while_replicas_change_the_edge_asks_addresses_and_keeps_the_name_in_mind(monkeypatch: pytest.MonkeyPatch):
+    """nginx takes over at a reload what it knows of a name; of one it did not look up before, it would know nobody."""
+    told: dict[str, str] = {}
+    edge = Edge(Docker(settings(), Console()), replica("nginx"))
+    monkeypatch.setattr(edge, "source", lambda: "")
+    monkeypatch.setattr(edge, "reload", lambda source, overrides: told.update(overrides) or set())
+    edge.route_to([replica(), replica(number=2)], drained=False)
+
+    assert told["PONTE_UPSTREAM_FLASK"].splitlines() == [
+        "    server flask:8003 resolve down max_fails=3 fail_timeout=2s;",
+        "    server 172.20.0.7:8003 max_fails=3 fail_timeout=2s;",
+        "    server 172.20.0.7:8003 max_fails=3 fail_timeout=2s;",
+    ]
+
+
+def test_what_plain_compose_has_brought_goes_by_the_image():
+    found = built("sha256:0123456789abcdef", replica())
+
+    assert (str(found), found.noted) == ("0123456789ab", False)

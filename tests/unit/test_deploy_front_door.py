@@ -44,7 +44,7 @@ def test_make_prints_help():
 
 
 def test_the_example_names_every_variable_with_its_default():
-    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.M))
+    shown = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.M))
 
     assert shown == {name: each.default for name, each in VARIABLES.items()}
 
@@ -57,7 +57,7 @@ def test_the_example_sets_nothing():
 
 def test_the_example_explains_each_block():
     blocks = (ROOT / ".env.example").read_text().split("\n\n")
-    variables = [block for block in blocks if re.search(r"^#[A-Z_]+=", block, re.M)]
+    variables = [block for block in blocks if re.search(r"^#[A-Z0-9_]+=", block, re.M)]
 
     assert all(re.search(r"^# \w", block, re.M) for block in variables)
 
@@ -91,6 +91,24 @@ def test_an_install_that_was_cut_short_is_done_again(ponte: dict, tmp_path: Path
     ponte["forget_half_installed"]()
 
     assert [path.name for path in packages.iterdir()] == ["whole-1.dist-info"]
+
+
+@pytest.mark.parametrize(("engine", "refused"), [("native", True), ("compose", False)])
+def test_the_packages_of_a_running_stack_are_not_changed_under_it(
+    ponte: dict, tmp_path: Path, engine: str, refused: bool
+):
+    (tmp_path / ".run/venv").mkdir(parents=True)
+    ponte["write"](ponte["stamp"]("apps"), "those of another lock file")
+    (tmp_path / ".run/tests/native-1").mkdir(parents=True)
+    (tmp_path / ".run/tests/native-1/state.json").write_text(f'{{\n  "engine": "{engine}"\n}}')
+    said = ""
+    try:
+        ponte["refuse_swap"](["apps"])
+    except ponte["Stop"] as stop:
+        said = str(stop)
+
+    assert ("./ponte deploy releases it" in said) is refused
+    ponte["refuse_swap"](["deploy"])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-import json
 from pathlib import Path
 
 import pytest
 
-from deploy.native.logs import files, last_words, read_on, tail
+from deploy.native.logs import files, read_on, tail
 
 
 @pytest.mark.parametrize(("count", "shown"), [(2, ["8", "9"]), (100, [str(n) for n in range(10)])])
@@ -42,12 +41,3 @@ def test_following_gives_whole_lines_once_and_survives_rotation(tmp_path: Path):
     path.write_text("new\n")
 
     assert (first, second, read_on(path, positions), read_on(path, positions)) == (["one"], ["two"], ["new"], [])
-
-
-def test_the_last_words_of_a_crash_say_why(tmp_path: Path):
-    crash = {"level": "error", "message": "boot failed", "exception": "Traceback\n  line\nRuntimeError: no\n"}
-    lines = ["serve: earlier start", json.dumps({"level": "error", "message": "old"}), "serve: this start"]
-    lines += [json.dumps({"level": "info", "message": "hello"}), json.dumps(crash), json.dumps(crash)]
-    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
-
-    assert last_words(tmp_path / "a.log") == ["error: boot failed: RuntimeError: no"]

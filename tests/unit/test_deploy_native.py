@@ -7,11 +7,16 @@ import pytest
 
 pytest.importorskip("psutil")
 
+from deploy.console import Console
 from deploy.errors import Refused
 from deploy.native import leftovers, postgres, sound, user
+from deploy.native.keeper import Keeper
 from deploy.native.layout import Layout
 from deploy.native.record import Member, Record
+from deploy.native.start import Start
+from deploy.release import Release, Standing
 from deploy.settings import build
+from deploy.variables import SERVICES
 
 
 def fake(folder: Path, version: str) -> Path:
@@ -137,8 +142,9 @@ def test_only_what_a_stack_left_is_a_leftover(name: str, cwd: str, words: list[s
 
 
 def record(phase: str) -> Record:
-    members = {f"flask-{n}": Member(f"flask-{n}", "flask", 20000 + n, "gunicorn", 2) for n in (1, 2, 3)}
-    return Record("p", "r", "t", "e", "u", {}, {"HTTP_PORT": "81"}, phase=phase, members=members)
+    runs = Release("t", "dev")
+    members = {f"flask-{n}": Member(f"flask-{n}", "flask", 20000 + n, "gunicorn", 2, runs) for n in (1, 2, 3)}
+    return Record("p", "e", "u", {}, {"HTTP_PORT": "81"}, phase=phase, counts={"flask": 3}, members=members)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +167,18 @@ def test_a_stack_whose_keeper_died_comes_back_as_it_was(tmp_path: Path):
     back = sound.as_it_was(now, record("up"))
 
     assert (back.http_port, back.locust_port, back.replicas["flask"], back.replicas["django"]) == (81, 99, 3, 2)
+
+
+def test_it_comes_back_with_the_release_it_ran_whatever_the_checkout_holds_by_then(tmp_path: Path):
+    settings, layout = build({}, {}, tmp_path, tmp_path / ".run"), Layout(tmp_path, tmp_path / ".run")
+    before = record("up")
+    before.releases = dict.fromkeys(SERVICES, Standing(Release("t", "v1")))
+    (layout.releases / "t" / "apps").mkdir(parents=True)
+    keeper = Keeper(layout)
+
+    assert Start(settings, Console(), layout, keeper, before).record.releases == before.releases
+    (layout.releases / "t" / "apps").rmdir()  # somebody removed its copy
+    assert Start(settings, Console(), layout, keeper, before).record.releases["flask"].now.tree != "t"
 
 
 def test_what_is_typed_now_wins_over_what_was(tmp_path: Path):

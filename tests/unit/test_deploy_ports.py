@@ -1,10 +1,12 @@
+import errno
 import socket
 from pathlib import Path
 
 import pytest
 
+from deploy import ports
 from deploy.errors import Refused
-from deploy.native import ports
+from deploy.settings import build
 
 
 @pytest.fixture
@@ -56,6 +58,31 @@ def test_a_range_that_covers_everything_leaves_probing(outgoing):
     outgoing("1024 65535")
 
     assert len(ports.allocate(Path("/a/.run"), 3)) == 3
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PORT", "HTTPS_PORT"])
+def test_a_taken_port_of_the_edge_is_told_with_the_variable_that_chooses_another(variable: str, tmp_path: Path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        given = dict(zip(("HTTP_PORT", "HTTPS_PORT"), map(str, ports.allocate(tmp_path, 2)), strict=True))
+        given[variable] = str(other.getsockname()[1])
+
+        with pytest.raises(Refused, match=f"port {given[variable]} on 127.0.0.1 is taken; .* {variable},") as refusal:
+            ports.refuse_taken(build(given, given, tmp_path, tmp_path / ".run"))
+    assert refusal.value.code == 3
+
+
+def test_a_port_for_root_alone_is_left_to_an_engine_that_is_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def forbidden(host: str, port: int) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(ports, "listen", forbidden)
+    settings = build({"HTTP_PORT": "80"}, {"HTTP_PORT": "80"}, tmp_path, tmp_path / ".run")
+
+    ports.refuse_taken(settings, by_root=True)
+    with pytest.raises(Refused, match="port 80 is for root alone; choose HTTP_PORT above 1023"):
+        ports.refuse_taken(settings)
 
 
 def test_no_port_left_is_a_sentence(monkeypatch: pytest.MonkeyPatch):

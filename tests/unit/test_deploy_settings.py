@@ -58,8 +58,21 @@ def test_the_apps_get_what_was_set_and_no_default(root: Path):
     ("name", "value", "sentence"),
     [
         ("ENGINE", "podman", "ENGINE='podman' is unknown; choose from auto, compose, native"),
-        ("STAGE", "prod", "STAGE='prod' is unknown; choose from local"),
+        ("STAGE", "prod", "STAGE='prod' is unknown; choose from local, production"),
         ("HTTP_PORT", "65536", "HTTP_PORT='65536' is not a port; choose from 1 to 65535"),
+        ("HTTPS_PORT", "0", "HTTPS_PORT='0' is not a port; choose from 1 to 65535"),
+        ("HSTS", "on", "HSTS='on' is not a switch; choose from 0, 1"),
+        ("RATE_LIMIT", "10r/s", "RATE_LIMIT='10r/s' is not a limit; choose from 0 to 100000"),
+        (
+            "LIMIT_EXEMPT",
+            "10.0.0.0/8, office",
+            "LIMIT_EXEMPT='10.0.0.0/8, office' holds 'office', which is no address and no network; write such as 10.0.0.0/8",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "::/0",
+            "TRUSTED_PROXIES='::/0' trusts everybody, who could then claim to be anybody; name the networks of your proxies",
+        ),
         ("HTTP_PORT", "٨٠", "HTTP_PORT='٨٠' is not a port; choose from 1 to 65535"),
         ("FLASK_REPLICAS", "0", "FLASK_REPLICAS='0' is not a replica count; choose from 1 to 64"),
         ("FASTAPI_REPLICAS", "65", "FASTAPI_REPLICAS='65' is not a replica count; choose from 1 to 64"),
@@ -128,3 +141,36 @@ def test_a_name_that_is_nearly_ours_is_noticed_and_others_are_not():
         "FLASK_REPLICA": "FLASK_REPLICAS",
         "HTTP_PROT": "HTTP_PORT",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [
+        ({"HTTP_PORT": "8080"}, 8443),
+        ({"HTTP_PORT": "80"}, 443),
+        ({"HTTP_PORT": "8081"}, 8444),
+        ({"HTTP_PORT": "65535"}, 8443),
+    ],
+)
+def test_the_port_of_https_goes_with_that_of_http(root: Path, given: dict[str, str], port: int):
+    assert settings(root, **given).https_port == port
+    assert settings(root, **given, HTTPS_PORT="4433").https_port == 4433
+
+
+def test_production_leads_to_https_and_counts_requests_unless_told_otherwise(root: Path):
+    local, production = settings(root), settings(root, STAGE="production")
+    open_ = settings(root, STAGE="production", HTTPS_REDIRECT="0", HSTS="0", RATE_LIMIT="0", CONNECTION_LIMIT="7")
+
+    assert [edge_of(each) for each in (local, production, open_)] == [
+        (False, False, 0, 0),
+        (True, True, 50, 50),
+        (False, False, 0, 7),
+    ]
+
+
+def edge_of(found: Settings) -> tuple[bool, bool, int, int]:
+    return found.https_redirect, found.hsts, found.rate_limit, found.connection_limit
+
+
+def test_networks_are_read_in_any_spelling(root: Path):
+    assert settings(root, TRUSTED_PROXIES="10.1.2.3/8 fd00::1").trusted_proxies == ("10.0.0.0/8", "fd00::1/128")

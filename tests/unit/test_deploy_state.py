@@ -5,12 +5,18 @@ import pytest
 from deploy import state
 from deploy.errors import Refused
 from deploy.native.record import Member, Record, load
+from deploy.release import Release, Standing
 from deploy.tree import tree
+
+OLD, NEW = Release("ab12", "v1"), Release("ef56", "v2")
 
 
 def record() -> Record:
-    members = {"flask-1": Member("flask-1", "flask", 20001, "gunicorn", 2)}
-    return Record("ponte", "dev", "ab12", "cd34", "http://127.0.0.1:8080", {}, {}, members=members, routed=["flask-1"])
+    members = {"flask-1": Member("flask-1", "flask", 20001, "gunicorn", 2, NEW)}
+    found = Record("ponte", "cd34", "http://127.0.0.1:8080", {}, {}, members=members, routed=["flask-1"])
+    found.releases = {"flask": Standing(NEW, OLD), "fastapi": Standing(OLD)}
+    found.toward, found.counts = {"fastapi": NEW}, {"flask": 1, "fastapi": 2}
+    return found
 
 
 def test_a_record_survives_the_file(tmp_path: Path):
@@ -73,7 +79,7 @@ def test_a_killed_command_leaves_no_lock(tmp_path: Path):
 
 def test_the_lowest_free_number_names_a_new_replica():
     found = record()
-    found.members["flask-3"] = Member("flask-3", "flask", 20003, "gunicorn", 2)
+    found.members["flask-3"] = Member("flask-3", "flask", 20003, "gunicorn", 2, OLD)
 
     assert (found.next_name("flask"), found.next_name("django-asgi")) == ("flask-2", "django-asgi-1")
 

@@ -10,10 +10,10 @@ STACK = "tests/stack"
 @pytest.mark.parametrize(
     ("engine", "path", "lacking", "runs"),
     [
-        ("auto", "tests", "", [("native", "tests"), ("compose", STACK)]),
+        ("auto", "tests", "", [("native", "tests"), ("compose", f"{STACK} tests/promises")]),
         ("auto", "tests", "no engine", [("native", "tests")]),
         ("auto", "tests/unit", "", [("native", "tests/unit")]),
-        ("auto", f"{STACK}/test_raw.py", "", [("native", f"{STACK}/test_raw.py"), ("compose", f"{STACK}/test_raw.py")]),
+        ("auto", f"{STACK}/test_tls.py", "", [("native", f"{STACK}/test_tls.py"), ("compose", f"{STACK}/test_tls.py")]),
         ("native", "tests", "", [("native", "tests")]),
         ("compose", STACK, "no engine", [("compose", STACK)]),
     ],
@@ -24,7 +24,7 @@ def test_the_stack_is_tested_once_for_each_engine(engine: str, path: str, lackin
 
 def test_what_is_left_out_is_said_with_its_reason():
     assert plan("auto", "tests", "no Docker engine answers")[0] == [
-        "tests/stack in containers: no Docker engine answers"
+        "tests/stack, tests/promises in containers: no Docker engine answers"
     ]
     assert plan("auto", "tests", "")[0] == []
 

@@ -83,7 +83,7 @@ async def digest(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> N
 async def stream_events(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
     last = events.last_event_id(asgi.header(scope, "last-event-id"))
     body = events.body(await feed.reader(last).__aenter__(), head=scope["ponte.head"])
-    await sockets.first_to_end(asgi.stream(send, events.CONTENT_TYPE, body, events.HEADERS), gone(receive))
+    await sockets.first_to_end(asgi.stream(send, events.CONTENT_TYPE, body, work.STREAM_HEADERS), gone(receive))
 
 
 async def gone(receive: asgi.Receive) -> None:

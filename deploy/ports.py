@@ -7,13 +7,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from deploy.errors import impossible
+from deploy.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 LOW, HIGH = 20000, 32000  # below Linux's default range for outgoing connections, 32768 to 60999
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 OBSTACLES = {
-    errno.EADDRINUSE: "port {port} on {host} is taken; choose another with HTTP_PORT, or stop what holds it",
-    errno.EACCES: "port {port} is for root alone; choose HTTP_PORT above 1023",
+    errno.EADDRINUSE: "port {port} on {host} is taken; choose another with {variable}, or stop what holds it",
+    errno.EACCES: "port {port} is for root alone; choose {variable} above 1023",
     errno.EADDRNOTAVAIL: "BIND_ADDRESS={host} is no address of this machine; choose 127.0.0.1, 0.0.0.0 or one it has",
 }
 
@@ -54,14 +55,27 @@ def free(host: str, port: int) -> bool:
     return not obstacle(host, port)
 
 
-def obstacle(host: str, port: int) -> str:
+def obstacle(host: str, port: int, variable: str = "HTTP_PORT") -> str:
     """Why no server could listen there now; empty when one could."""
     try:
         listen(host, port)
     except OSError as error:
         sentence = OBSTACLES.get(error.errno or 0, f"port {{port}} on {{host}} cannot be used: {error.strerror}")
-        return sentence.format(host=host, port=port)
+        return sentence.format(host=host, port=port, variable=variable)
     return ""
+
+
+def of_the_edge(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """(variable, port), each of them on BIND_ADDRESS."""
+    return ("HTTP_PORT", settings.http_port), ("HTTPS_PORT", settings.https_port)
+
+
+def refuse_taken(settings: Settings, by_root: bool = False) -> None:
+    """`by_root`: Docker's engine listens there, for anybody; a port that we may not even try is left to it."""
+    for variable, port in of_the_edge(settings):
+        why = obstacle(settings.bind_address, port, variable)
+        if why and not (by_root and why == OBSTACLES[errno.EACCES].format(port=port, variable=variable)):
+            raise impossible(why)
 
 
 def listen(host: str, port: int) -> None:

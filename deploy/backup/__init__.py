@@ -1,0 +1,1 @@
+"""Backups: a dump of one moment with its checksum, put back with care, and proven by restoring it."""
