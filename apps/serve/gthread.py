@@ -4,16 +4,21 @@ The stock worker keeps the listening socket open until its last request is done:
 wait, and are reset at the end (gunicorn#922, #3397). This one serves what is queued, then closes the socket,
 so that a proxy is refused at once and takes another replica.
 
-It also reads more of a body that the application left unread. The stock worker gives up after 64 KiB and closes
+It also says "Connection: close" on every answer begun after the stop. The stock worker decides that before the
+application runs: a slow answer leaves one more connection that the proxy takes for usable until it is closed.
+
+And it reads more of a body that the application left unread. The stock worker gives up after 64 KiB and closes
 a connection that it has just called kept-alive; a proxy that had sent the body whole would use it again.
 """
 
 import socket
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from serve.listener import LAST_HANDSHAKES_SECONDS
+from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS
 
 DRAIN_SECONDS = 5
 # More than the socket buffers between a proxy and a worker hold: beyond that the proxy has not sent the body whole.
@@ -22,6 +27,24 @@ DRAIN_BYTES = 16 * 1024 * 1024
 
 class DrainingWorker(ThreadWorker):
     alive: bool  # False: stopping
+    wsgi: Any  # the application
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        application = self.wsgi
+
+        def last_answer_says_so(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            def start(*words: Any) -> Callable[[bytes], object]:
+                if not self.alive:
+                    start_response.__self__.force_close()
+                return start_response(*words)
+
+            return application(environ, start)
+
+        self.wsgi = last_answer_says_so
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(time.monotonic() + LINGER_SECONDS)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         deadline = time.monotonic() + DRAIN_SECONDS

@@ -8,10 +8,12 @@ import struct
 SO_ATTACH_FILTER = 26
 # A classic BPF program on the TCP header: flags & (SYN|ACK) == SYN -> drop, else take the packet whole.
 DROP_SYN = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
-
-
 # Handshakes that had begun before the filter are complete by then, on a busy machine too.
 LAST_HANDSHAKES_SECONDS = 0.1
+# How long idle connections stay for a request that the proxy has begun to send: they have no other end.
+# (!) Less than the proxy's fail_timeout: it comes back to a replica that refused it after that, first on the
+# connections it has kept, and a POST it sends in the moment one is closed is lost.
+LINGER_SECONDS = 1
 
 
 def stop_queueing(listener: socket.socket) -> None:

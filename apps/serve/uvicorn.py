@@ -2,7 +2,7 @@
 
 Stock Uvicorn closes idle connections in the moment it stops: a request the proxy is just sending on one is lost.
 This server closes the listener, ends WebSockets with 1012, and answers late requests with `Connection: close`
-for two seconds before the stock shutdown. With several workers the parent closes its own copy of the listener
+for a second before the stock shutdown. With several workers the parent closes its own copy of the listener
 before it signals them, else it would go on accepting for nobody.
 """
 
@@ -18,10 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 from uvicorn.supervisors import multiprocess
 
-from serve.listener import LAST_HANDSHAKES_SECONDS, stop_queueing
+from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS, stop_queueing
 
-# Time for a request that the proxy has begun to send; idle connections have no other end.
-LINGER_SECONDS = 2
 CLOSE = (b"connection", b"close")
 
 

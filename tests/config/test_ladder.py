@@ -8,6 +8,7 @@ import pytest
 import yaml
 from core.settings import SERVICES
 from core.settings import VARIABLES as APP_VARIABLES
+from serve import listener
 
 from deploy import edge, launcher
 from deploy.native import replicas, routing
@@ -20,7 +21,7 @@ from tests.contract import ROOT
 
 # Seconds -> what stands on that rung. What is below has ended when what is above gives up.
 LADDER = {
-    1: ("connecting to a replica"),
+    1: ("connecting to a replica", "a stopping replica keeps an idle connection"),
     2: ("a failed replica is left alone",),
     5: ("trying other replicas",),
     30: ("the edge keeps an idle connection to a replica", "the longest answer"),
@@ -99,6 +100,7 @@ def longest() -> set[int]:
 READ: dict[str, Callable[[Node, dict, list[str]], set[int]]] = {
     "connecting to a replica": lambda tree, *_: in_proxied(tree, "proxy_connect_timeout"),
     "a failed replica is left alone": lambda tree, *_: of_members(tree, "fail_timeout"),
+    "a stopping replica keeps an idle connection": lambda *_: {listener.LINGER_SECONDS},
     "trying other replicas": lambda tree, *_: in_proxied(tree, "proxy_next_upstream_timeout"),
     "the edge keeps an idle connection to a replica": lambda tree, *_: in_upstreams(tree, "keepalive_timeout"),
     "the longest answer": lambda *_: longest(),

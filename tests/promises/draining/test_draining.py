@@ -18,7 +18,12 @@ from tests.contract import ROOT
 from tests.waiting import until
 from tests.wire import connection, headers, read_all, read_until, request, statuses
 
-DEFAULTS = [("flask", 1), ("flask", 2), ("fastapi", 1), ("fastapi", 2)]
+DEFAULTS = [
+    ("flask", 2),
+    ("fastapi", 2),
+    pytest.param("flask", 1, marks=pytest.mark.full),
+    pytest.param("fastapi", 1, marks=pytest.mark.full),
+]
 # What the launcher starts -> what it would start without our mend.
 STOCK = {
     "serve.gthread.DrainingWorker": "gthread",
@@ -130,6 +135,18 @@ def test_a_request_on_an_idle_connection_is_answered_and_is_its_last(start, serv
 
     assert statuses(late) == [200]
     assert headers(late)["connection"] == "close"
+
+
+@pytest.mark.parametrize("service", ["flask", "fastapi"])
+def test_an_answer_that_was_being_made_is_the_last_of_its_connection(start, service: str) -> None:
+    replica = start(service, 1, True)
+    with connection(("127.0.0.1", replica.port)) as kept:
+        kept.sendall(f"GET /wait?ms={SLOW_MS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        replica.process.send_signal(signal.SIGTERM)
+        answer = read_all(kept)
+
+    assert statuses(answer) == [200]
+    assert headers(answer)["connection"] == "close"
 
 
 def test_workers_whose_master_was_killed_close_the_port(start) -> None:
