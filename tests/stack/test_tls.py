@@ -15,6 +15,7 @@ from tests.stack.test_lifecycle import another, assert_one_sentence
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(180)]
+SEVERAL = 8  # connections: one alone may be taken by a new worker
 OWN = tls.issued("localhost", "127.0.0.1")
 BAD = {
     "the key of another": (OWN[0], tls.issued("localhost")[1], "TLS_KEY is not the key of"),
@@ -26,8 +27,14 @@ BAD = {
 
 @pytest.fixture
 def as_before(stack: Stack) -> Iterator[None]:
+    """(!) As with nginx itself, workers of the old configuration take connections for a moment after a reload."""
     yield
     assert stack.ponte("reload").returncode == 0
+    until(lambda: all(old_workers_are_gone(stack) for _ in range(SEVERAL)))
+
+
+def old_workers_are_gone(stack: Stack) -> bool:
+    return tls.served(stack.tls_address) != tls.der(OWN[0]) and not redirect(stack)
 
 
 def words(folder: Path, certificate: bytes, key: bytes) -> list[str]:
