@@ -3,8 +3,10 @@
 A greenlet per connection reads, so that pings of the server are answered while the user waits or thinks.
 """
 
+import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -78,11 +80,11 @@ class Link:
         self.socket.send(payload, ABNF.OPCODE_TEXT if isinstance(payload, str) else ABNF.OPCODE_BINARY)
 
     def close(self) -> None:
+        """(!) Not by socket.close(): it swallows whatever is raised while it waits, the end of the user included."""
         self.reader.kill(block=False)
-        try:
-            self.socket.close(timeout=1)
-        except (websocket.WebSocketException, OSError):
-            self.socket.shutdown()
+        with suppress(websocket.WebSocketException, OSError):
+            self.socket.send_close()
+        self.socket.shutdown()
 
 
 def closed(code: int) -> SocketFailure:
@@ -92,7 +94,8 @@ def closed(code: int) -> SocketFailure:
 class WebSocketUser(User):
     """`self.echo("hello")` is a whole scenario: it connects to `path` below the host when it has to.
 
-    Nothing raises: what goes wrong is a failed request of type WS, and the next call connects again.
+    Nothing raises: what goes wrong is a failed request of type WS, and the next call connects again. A feed goes on where
+    it broke off: `path = "/fastapi/ws/chat?after={last}"`, and `self.last = row["id"]` for every row.
     """
 
     abstract = True
@@ -100,13 +103,19 @@ class WebSocketUser(User):
     timeout = 10.0  # seconds for a handshake or a message
     ping_seconds = 20.0  # of silence, before we ask whether the other side is there
     retry_seconds = 1.0  # after a handshake that failed
+    jitter_seconds = 1.0  # at most, before one that broke is opened again: not everybody in the same moment
+    last: object = 0  # stands for {last} in the path
     sslopt: dict[str, Any] = {}  # of websocket-client, such as {"ca_certs": "ca.pem"}
     _link: Link | None = None
+    _broke = False
 
     def connect(self, path: str = "") -> bool:
         """Opens `path`, below the host; timed as `connect PATH`."""
         self.disconnect()
         self.path = path or self.path
+        if self._broke:
+            gevent.sleep(random.uniform(0, self.jitter_seconds))
+            self._broke = False
         self._link = self._timed(f"connect {self._route}", self._handshake)
         if self._link is None:
             gevent.sleep(self.retry_seconds)
@@ -132,7 +141,7 @@ class WebSocketUser(User):
         return self._timed(name or self._route, lambda: self._echo(payload, timeout)) if self._ready() else None
 
     def _handshake(self) -> Link:
-        url = websocket_url(self.host or "", self.path)
+        url = websocket_url(self.host or "", self.path.replace("{last}", str(self.last)))
         socket = websocket.create_connection(url, timeout=self.timeout, sslopt=self.sslopt, redirect_limit=0)
         return Link(socket, self.ping_seconds)
 
@@ -169,6 +178,7 @@ class WebSocketUser(User):
             result = work()
         except (websocket.WebSocketException, OSError, SocketFailure, Unusable) as error:
             failure = failure_of(error)
+            self._broke = self._link is not None
             self.disconnect()
         if failure or not untimed:
             self._tell(name, None if untimed else (time.perf_counter() - start) * 1000, result, failure)

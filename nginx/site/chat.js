@@ -1,6 +1,6 @@
 // The chat box: listens on one WebSocket, posts through whichever application is chosen.
 
-const FIRST_WAIT = 500; // milliseconds, doubled up to LAST_WAIT while the replica cannot be reached
+const FIRST_WAIT = 500; // milliseconds, doubled up to LAST_WAIT while no replica can be reached
 const LAST_WAIT = 8000;
 const KEPT = 200; // messages on the page
 
@@ -28,7 +28,7 @@ function opened() {
 
 function closed() {
   tell("bad", "Connection lost, trying again");
-  setTimeout(connect, wait);
+  setTimeout(connect, wait * (0.5 + Math.random())); // not every browser in the same moment
   wait = Math.min(wait * 2, LAST_WAIT);
 }
 

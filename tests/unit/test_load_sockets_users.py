@@ -91,10 +91,33 @@ def test_pings_are_answered_while_the_user_thinks(tmp_path: Path, server: ChatSe
 def test_failures_have_a_clear_name_and_the_user_comes_back(
     tmp_path: Path, server: ChatServer, payload: str, failure: str
 ) -> None:
-    found, failed = locust(tmp_path, server.url, echoing(payload, timeout=0.3))
+    found, failed = locust(tmp_path, server.url, echoing(payload, timeout=0.3, jitter_seconds=0.1))
 
     assert set(failed) == {"/ws/echo"} and failure in failed["/ws/echo"]
     assert found["WS connect /ws/echo"][0] > 2
+
+
+FEED = """
+class Reader(WebSocketUser):
+    wait_time, path, jitter_seconds = constant(0.02), "/ws/chat?after={last}", 0.3
+    @task
+    def say(self):
+        if self.send('{"text": "hello"}') and (row := self.receive()):
+            number = json.loads(row)["id"]
+            assert number == self.last + 1, f"{number} after {self.last}"
+            self.last = number
+"""
+
+
+@pytest.mark.full
+def test_a_feed_goes_on_where_it_broke_off(tmp_path: Path, server: ChatServer) -> None:
+    """Every message once and in order, through restarts of the server."""
+    for seconds in (2.0, 2.7, 3.4):
+        server.close_soon(1012, seconds)
+    found, _ = locust(tmp_path, server.url, FEED, seconds=4)
+
+    assert found["WS connect /ws/chat"][0] > 1
+    assert server.queries[0] == "after=0" and server.queries[1] != "after=0"
 
 
 @pytest.mark.full
