@@ -18,9 +18,10 @@ HANG_SECONDS = 8.0
 SLOW_SECONDS = 10.0
 TURN_SECONDS, STOPPED_SHARE = 0.5, 0.8
 PAUSE_SECONDS = 10.0
-HOLD_SECONDS = 8.0  # longer than a pool lets a request wait (5 s)
+HOLD_SECONDS = 9.5  # longer than a pool lets a request wait (5 s), less than lock_timeout (10 s)
 BETWEEN_WORKERS_SECONDS = 3.0  # longer than nginx sets a replica aside for (fail_timeout=2s)
 SLOW_REQUESTS, SLOW_MS = 6, 400
+AGAIN_SECONDS = 0.05  # between two tries to reach an edge that is away
 FLOOD_SECONDS, FLOOD_MS = 5.0, 10
 TIMES = 10  # as many as there are threads
 HEALTH_SECONDS = 2.0
@@ -128,7 +129,10 @@ def exhaust_pool(scene: "Scene") -> None:
 
 
 def restart_edge(scene: "Scene") -> None:
-    scene.restart_edge()
+    """Beside the load some slow requests, so that some are under way."""
+    with scene.clients(f"/{scene.services[0]}/wait?ms={SLOW_MS}", SLOW_REQUESTS, AGAIN_SECONDS, refusable=True):
+        scene.wait(SLOW_MS / 1000)
+        scene.restart_edge()
     scene.wait(RECOVERY_SECONDS)
 
 

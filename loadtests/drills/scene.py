@@ -249,13 +249,14 @@ class Scene:
             raise impossible(f"the name server cannot be silenced, which needs root: {done.stderr.strip()}")
 
     @contextmanager
-    def clients(self, path: str, count: int, pause: float = 0) -> Iterator[None]:
+    def clients(self, path: str, count: int, pause: float = 0, refusable: bool = False) -> Iterator[None]:
         """So many ask one GET after the other, beside the load; one that is lost breaks the promise.
 
-        Their connections are kept alive, and (!) not looked at before they are used, as the load's are.
+        Their connections are kept alive, and (!) not looked at before they are used, as the load's are. `refusable`:
+        one that finds nobody to connect to has lost nothing, and tries again.
         """
         done = Event()
-        threads = [Thread(target=self.keep_asking, args=(path, pause, done)) for _ in range(count)]
+        threads = [Thread(target=self.keep_asking, args=(path, pause, refusable, done)) for _ in range(count)]
         for each in threads:
             each.start()
         try:
@@ -265,7 +266,7 @@ class Scene:
             for each in threads:
                 each.join()
 
-    def keep_asking(self, path: str, pause: float, done: Event) -> None:
+    def keep_asking(self, path: str, pause: float, refusable: bool, done: Event) -> None:
         client = http.client.HTTPConnection(*self.address, timeout=35)
         while not done.wait(pause):
             try:
@@ -275,7 +276,8 @@ class Scene:
                 if answer.status != 200:
                     self.broken.append(f"a client's GET {path} was answered {answer.status}")
             except (http.client.HTTPException, OSError) as error:
-                self.broken.append(f"a client's GET {path} was lost: {error!r}")
+                if not (refusable and isinstance(error, ConnectionRefusedError)):
+                    self.broken.append(f"a client's GET {path} was lost: {error!r}")
                 client.close()
         client.close()
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 END_SECONDS = SECONDS + DRAIN_SECONDS + LOG_SECONDS + 10
 PAGE = 500
+READ_SECONDS, AGAIN_SECONDS = 15, 0.5  # longer than nginx's defaults set a replica aside for, 10 s
 
 
 class Load:
@@ -113,8 +114,14 @@ class Load:
                 after = page[-1]["id"]
 
     def page(self, client: httpx.Client, url: str, after: int) -> list[dict[str, Any]]:
-        try:
-            answer = client.get(url, params={"after": after, "limit": PAGE})
-            return answer.raise_for_status().json()["messages"]
-        except httpx.HTTPError as error:
-            raise Stop(f"the messages cannot be read afterwards: {error}") from None
+        """Asked for again for a while: whatever was broken may still be on its way back."""
+        end = time.monotonic() + READ_SECONDS
+        while True:
+            try:
+                answer = client.get(url, params={"after": after, "limit": PAGE})
+                return answer.raise_for_status().json()["messages"]
+            except httpx.HTTPError as error:
+                if time.monotonic() > end:
+                    first = str(error).partition("\n")[0]
+                    raise Stop(f"the messages cannot be read afterwards: {first}") from None
+                time.sleep(AGAIN_SECONDS)

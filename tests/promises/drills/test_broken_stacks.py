@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from loadtests.drills.table import DRILLS
 from tests import engine
 from tests.engine import UP_SECONDS, Stack
 
@@ -20,39 +21,93 @@ class Mutation:
     edits: tuple[tuple[str, str, str], ...]  # file, what it holds, what it shall hold
 
 
+PROXY = "nginx/snippets/proxy.conf"
+POOLS = "apps/core/database.py"
 MEMBER, DEFAULT = "max_fails=3 fail_timeout=2s", "max_fails=1 fail_timeout=10s"
+NATIVE_SETTINGS, COMPOSE_SETTINGS = '"timezone": "UTC",', "[postgres, -c, max_connections=400]"
+NO_SYNC = (
+    ("deploy/native/postgres.py", NATIVE_SETTINGS, f'{NATIVE_SETTINGS} "synchronous_commit": "off",'),
+    ("compose.yaml", COMPOSE_SETTINGS, f"{COMPOSE_SETTINGS[:-1]}, -c, synchronous_commit=off]"),
+)
 MUTATIONS = {
     "no proxy_next_upstream": Mutation(
-        "kill-replica",
-        "GET lost",
-        (("nginx/snippets/proxy.conf", "proxy_next_upstream error timeout;", "proxy_next_upstream off;"),),
+        "kill-replica", "GET lost", ((PROXY, "proxy_next_upstream error timeout;", "proxy_next_upstream off;"),)
     ),
     "max_fails=1": Mutation(
         "kill-worker",
         "GET",
-        tuple(
-            (file, MEMBER, DEFAULT) for file in ("deploy/edge.py", "deploy/compose/edge.py", "nginx/entrypoint.sh")
-        ),
+        tuple((file, MEMBER, DEFAULT) for file in ("deploy/edge.py", "deploy/compose/edge.py", "nginx/entrypoint.sh")),
     ),
-    "no synchronous_commit": Mutation(
-        "kill-postgres",
+    "proxy_read_timeout below a hang": Mutation(
+        "hang-replica", "POST lost", ((PROXY, "proxy_read_timeout 60s;", "proxy_read_timeout 3s;"),)
+    ),
+    "proxy_read_timeout below a pause": Mutation(
+        "slow-replica", "POST lost", ((PROXY, "proxy_read_timeout 60s;", "proxy_read_timeout 250ms;"),)
+    ),
+    "no synchronous_commit": Mutation("kill-postgres", "writes missing", NO_SYNC),
+    "PostgreSQL stopped without writing": Mutation(
+        "restart-postgres",
         "writes missing",
         (
-            ("deploy/native/postgres.py", '"timezone": "UTC",', '"timezone": "UTC", "synchronous_commit": "off",'),
-            ("compose.yaml", "[postgres, -c, max_connections=400]", "[postgres, -c, max_connections=400, -c, synchronous_commit=off]"),
+            *NO_SYNC,
+            ("deploy/native/postgres.py", 'stop_signal="INT"', 'stop_signal="QUIT"'),
+            ("compose.yaml", "stop_signal: SIGINT  # end sessions", "stop_signal: SIGQUIT  # end sessions"),
         ),
+    ),
+    "pools that wait for long": Mutation(
+        "pause-postgres", "no GET of flask succeeded", ((POOLS, "WAIT_SECONDS = 5", "WAIT_SECONDS = 60"),)
+    ),
+    "pools that wait for as long as a lock": Mutation(
+        "exhaust-pool", "no GET of flask succeeded", ((POOLS, "WAIT_SECONDS = 5", "WAIT_SECONDS = 60"),)
+    ),
+    "an edge stopped by TERM": Mutation(
+        "restart-edge", "GET", (("deploy/native/routing.py", 'stop_signal="QUIT"', 'stop_signal="TERM"'),)
     ),
     "no keepalive_min_timeout": Mutation(
         "clock-cert",
         "GET",
         (("nginx/features/keepalive_min_timeout.conf", "\nkeepalive_min_timeout 3s;", ""),),
     ),
-}  # fmt: skip
+    "few worker_connections": Mutation(
+        "fill-backlog",
+        "unexplained",
+        (
+            ("deploy/edge.py", "str(edge.files // 2)", "str(128)"),
+            ("nginx/entrypoint.sh", "$((PONTE_FILES / 2))", "128"),
+        ),
+    ),
+    "bodies on the disk of the answers": Mutation(
+        "fill-disk",
+        "POST lost",
+        (
+            ("nginx/snippets/client.conf", "client_body_buffer_size 128k;", "client_body_in_file_only clean;"),
+            ("nginx/templates/snippets/temp.conf.template", "${PONTE_TEMP}/body", "${PONTE_CACHE}/body"),
+        ),
+    ),
+    "names asked for with each request": Mutation(
+        "dns-down",
+        "lost",
+        (
+            (
+                "nginx/services/flask.conf",
+                "proxy_pass http://flask/;",
+                "set $asked flask;\n    rewrite ^/flask(/.*)$ $1 break;\n    proxy_pass http://$asked:8001;",
+            ),
+        ),
+    ),
+}
+
+
+def test_there_is_a_mutation_for_every_drill() -> None:
+    assert {each.drill for each in MUTATIONS.values()} == set(DRILLS)
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_drill_sees_what_was_taken_out(stack: Stack, name: str):
     mutation = MUTATIONS[name]
+    drill = DRILLS[mutation.drill]
+    if stack.engine not in drill.engines or (mutation.drill == "fill-disk" and stack.engine == "native"):
+        pytest.skip(f"{mutation.drill} is not for {stack.engine}")
     with mutated(stack, mutation) as broken:
         answer = broken.ponte("drill", f"DRILL={mutation.drill}", "SERVICE=flask", seconds=DRILL_SECONDS)
 
