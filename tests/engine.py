@@ -51,10 +51,18 @@ class Stack:
             raise
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def begin(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+    def begin(self, *words: str, stdin: int | None = None, **environ: str) -> subprocess.Popen[str]:
         merged = {**os.environ, **self.environ, **environ}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([str(self.root / "ponte"), *words], cwd=self.root, env=merged, **pipes)
+        streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([str(self.root / "ponte"), *words], cwd=self.root, env=merged, **streams)
+
+    def psql(self, statements: str) -> str:
+        """What they show, without headings."""
+        script = f"\\set ON_ERROR_STOP on\n\\pset tuples_only on\n{statements}\n"
+        with self.begin("psql", stdin=subprocess.PIPE) as process:
+            shown, errors = process.communicate(script, WORD_SECONDS)
+        assert process.returncode == 0, errors
+        return shown
 
     def ps(self) -> list[dict[str, Any]]:
         answer = self.ponte("ps", "FORMAT=json")

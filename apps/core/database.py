@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import os
 import random
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ CONNECT_SECONDS = 2
 WAIT_SECONDS = 5
 # Shorter than the edge waits (60 s): a query nobody waits for any more must not keep a connection.
 STATEMENT_TIMEOUT = "30s"
+UNASKED = b"NSA"  # messages a server sends unasked: notices, settings, notifications
 UNREACHABLE = (psycopg.OperationalError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
 
 
@@ -43,6 +45,29 @@ def pool_options(settings: Settings) -> dict[str, Any]:
         "timeout": WAIT_SECONDS,
         "reconnect_timeout": WAIT_SECONDS,
     }
+
+
+def ended(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
+    """Whether the server has ended the session while it lay idle, by what has arrived; nobody is asked."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as link:
+        try:
+            arrived = link.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+    return not arrived or arrived not in UNASKED
+
+
+def check(connection: psycopg.Connection) -> None:
+    """What a pool asks before it hands out: an ended session would cost a request a 503, its own check a round trip each."""
+    if ended(connection):
+        connection.close()
+        raise psycopg.OperationalError("the server has ended the session")
+
+
+async def acheck(connection: psycopg.AsyncConnection) -> None:
+    if ended(connection):
+        await connection.close()
+        raise psycopg.OperationalError("the server has ended the session")
 
 
 def unavailable(reason: object) -> Problem:
@@ -88,7 +113,8 @@ class Database:
 
     def _open(self) -> psycopg_pool.ConnectionPool:
         arguments = connection_arguments(self.settings)
-        pool = psycopg_pool.ConnectionPool(kwargs=arguments, open=True, **pool_options(self.settings))
+        options = pool_options(self.settings)
+        pool = psycopg_pool.ConnectionPool(kwargs=arguments, open=True, check=check, **options)
         # (!) Left to the garbage collector, its threads are waited for 5 s each at the exit of Python 3.13.
         atexit.register(pool.close)
         return pool
@@ -120,7 +146,8 @@ class AsyncDatabase:
         if self.pool is None:
             self.loop = asyncio.get_running_loop()
             arguments = connection_arguments(self.settings)
-            self.pool = psycopg_pool.AsyncConnectionPool(kwargs=arguments, open=False, **pool_options(self.settings))
+            options = pool_options(self.settings)
+            self.pool = psycopg_pool.AsyncConnectionPool(kwargs=arguments, open=False, check=acheck, **options)
             await self.pool.open()
         return self.pool
 

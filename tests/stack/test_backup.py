@@ -47,13 +47,6 @@ def started(stack: Stack, word: str, **streams: int) -> "subprocess.Popen[str]":
     return subprocess.Popen([str(ROOT / "ponte"), word], cwd=ROOT, env=environ, text=True, **streams)
 
 
-def psql(stack: Stack, statements: str) -> str:
-    with started(stack, "psql", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        shown, errors = process.communicate(f"\\set ON_ERROR_STOP on\n\\pset tuples_only on\n{statements}\n", 60)
-    assert process.returncode == 0, errors
-    return shown
-
-
 @pytest.fixture(scope="module")
 def backup(stack: Stack, apps: dict[str, App]) -> Path:
     apps["flask"].say("in the backup")
@@ -102,7 +95,7 @@ def test_what_was_lost_comes_back_and_its_numbers_go_on(stack: Stack, apps: dict
     first = app.say("the first")
     last = app.say("the last")
     path = taken(stack)
-    psql(stack, "TRUNCATE messages, jobs RESTART IDENTITY;")
+    stack.psql("TRUNCATE messages, jobs RESTART IDENTITY;")
     assert app.messages() == []
     answer = stack.ponte("restore", f"FILE={path}")
 
@@ -114,12 +107,12 @@ def test_what_was_lost_comes_back_and_its_numbers_go_on(stack: Stack, apps: dict
 
 @pytest.mark.full
 def test_a_backup_of_an_older_release_is_migrated(stack: Stack, apps: dict[str, App]):
-    psql(stack, "DELETE FROM items; DELETE FROM django_migrations WHERE name = '0002_items';")
+    stack.psql("DELETE FROM items; DELETE FROM django_migrations WHERE name = '0002_items';")
     path = taken(stack)
-    psql(stack, "TRUNCATE messages, jobs;")
+    stack.psql("TRUNCATE messages, jobs;")
 
     assert stack.ponte("restore", f"FILE={path}").returncode == 0
-    assert psql(stack, "SELECT count(*) FROM items;").strip() == "10000"
+    assert stack.psql("SELECT count(*) FROM items;").strip() == "10000"
     assert apps["flask"].get("/query?n=10").status_code == 200
 
 
@@ -140,14 +133,14 @@ def test_a_table_that_differs_is_named(stack: Stack, copy: Path):
     sentence = refused(stack, "verify-backup", agreed(copy), code=1)
 
     assert re.search(r"does not give back what was there: public.messages had \d+ rows? and has \d+$", sentence)
-    assert not psql(stack, SCRATCH).strip()
+    assert not stack.psql(SCRATCH).strip()
 
 
 @pytest.mark.full
 def test_a_dump_that_breaks_off_changes_nothing(stack: Stack, apps: dict[str, App], copy: Path):
     path = taken(stack)
     rows = apps["flask"].messages()
-    psql(stack, "TRUNCATE messages, jobs;")
+    stack.psql("TRUNCATE messages, jobs;")
     try:
         copy.write_bytes(path.read_bytes().rpartition(GZIP)[0])
         Path(f"{copy}.json").unlink()
@@ -165,7 +158,7 @@ def test_a_dump_that_breaks_off_changes_nothing(stack: Stack, apps: dict[str, Ap
 def test_a_backup_under_load_is_of_one_moment_and_loses_nobodys_request(stack: Stack, apps: dict[str, App]):
     with Load([ask for name in ("flask", "fastapi") for ask in mixed(apps[name].base, "during a backup")]) as load:
         until(lambda: len(load.answers) > 100)
-        before = psql(stack, "SELECT count(*) FROM messages;")
+        before = stack.psql("SELECT count(*) FROM messages;")
         path = taken(stack)
         answer = stack.ponte("verify-backup", f"FILE={path}")
 
@@ -204,23 +197,23 @@ def test_an_interrupted_backup_leaves_nothing_that_looks_like_one(stack: Stack, 
 
 @pytest.mark.full
 def test_a_killed_proof_leaves_a_scratch_database_to_the_next(stack: Stack):
-    psql(stack, SLOW)
+    stack.psql(SLOW)
     try:
         path = taken(stack)
         for number, left in ((signal.SIGTERM, False), (signal.SIGKILL, True)):
             process = started(stack, "verify-backup", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            until(lambda: "slow" in psql(stack, "SELECT query FROM pg_stat_activity WHERE wait_event = 'PgSleep';"), 30)
+            until(lambda: "slow" in stack.psql("SELECT query FROM pg_stat_activity WHERE wait_event = 'PgSleep';"), 30)
             process.send_signal(number)
             process.wait(30)
-            assert bool(psql(stack, SCRATCH).strip()) == left
+            assert bool(stack.psql(SCRATCH).strip()) == left
     finally:
-        psql(stack, "DROP TABLE slow;")
+        stack.psql("DROP TABLE slow;")
     for each in path.parent.glob(f"{path.name}*"):
         each.unlink()
     taken(stack)
 
     assert stack.ponte("verify-backup").returncode == 0
-    assert not psql(stack, SCRATCH).strip()
+    assert not stack.psql(SCRATCH).strip()
 
 
 @pytest.fixture
@@ -259,10 +252,10 @@ def test_a_stack_that_was_cleaned_is_as_it_was_after_a_restore(other: Stack, app
 @contextmanager
 def natively(stack: Stack) -> Iterator[str]:
     """Another database of the first stack's server."""
-    psql(stack, "CREATE DATABASE elsewhere;")
+    stack.psql("CREATE DATABASE elsewhere;")
     ours = (ROOT / stack.environ["PONTE_RUN"] / "secrets" / "database_url").read_text().strip()
     yield ours.rpartition("/")[0] + "/elsewhere"
-    psql(stack, "DROP DATABASE elsewhere;")
+    stack.psql("DROP DATABASE elsewhere;")
 
 
 @contextmanager

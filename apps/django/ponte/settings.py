@@ -21,6 +21,7 @@ def database() -> dict[str, object]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **given,
+        "CONN_HEALTH_CHECKS": True,  # (!) a round trip for every request; without it PostgreSQL's restart costs some a 503
         "OPTIONS": {**rest, "pool": pool_options(replica.settings)},
     }
 
