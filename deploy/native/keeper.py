@@ -20,6 +20,8 @@ from deploy.state import replace
 SOCKET = "rpc.sock"
 LONGEST_PATH = 100  # bytes; Linux takes 107 for a unix socket, macOS 103
 OPEN_FILES = 65536  # what a busy edge wants; the hard limit decides when it is lower
+ENDING = 6  # supervisor's Faults.SHUTDOWN_STATE
+ENDING_SECONDS = 70  # above the time that nginx takes to stop
 LIVE = ("STARTING", "RUNNING", "STOPPING", "BACKOFF")
 CONFIG = """\
 ; Written by ./ponte. The folder is private: whoever reaches the socket commands the stack.
@@ -119,8 +121,18 @@ class Keeper:
             raise impossible(f"supervisord (pid {pid}) does not end; see .run/logs/supervisor.log")
 
     def call(self, method: str, *arguments: Any) -> Any:
-        with connected(self.layout.keeper) as server:
-            return getattr(server.supervisor, method)(*arguments)
+        """(!) One that was told to end answers nothing more, until there is none: whoever told it may have been killed."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        while True:
+            try:
+                with connected(self.layout.keeper) as server:
+                    return getattr(server.supervisor, method)(*arguments)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != ENDING:
+                    raise
+            if time.monotonic() > deadline:
+                raise impossible("supervisord does not end; see .run/logs/supervisor.log")
+            time.sleep(0.1)
 
     def _try(self, method: str, *arguments: Any) -> None:
         """For what may be done already: a fault says no more than that."""

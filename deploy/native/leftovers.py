@@ -24,14 +24,21 @@ def find(layout: Layout) -> list[psutil.Process]:
 def is_ours(info: dict, run: Path) -> bool:
     if not str(info["name"]).startswith(PROGRAMS):
         return False
-    if not below(info["cwd"], run) and f"{run}/" not in (info["environ"] or {}).get("SECRET_KEY_FILE", ""):
+    places = info["cwd"], (info["environ"] or {}).get("SECRET_KEY_FILE")
+    if not any(of(run, Path(place)) for place in places if place):
         return False
     text = " ".join(info["cmdline"] or [])
     return any(sign in text for sign in ("serve", "nginx:", "nginx -p", "postgres", "supervisord"))
 
 
-def below(folder: str | None, run: Path) -> bool:
-    return bool(folder) and Path(str(folder)).is_relative_to(run.resolve())
+def of(run: Path, place: Path) -> bool:
+    """Below it, and not below the run folder of another stack in it, as tests and experiments have."""
+    home = next((each for each in (run, run.resolve()) if place.is_relative_to(each)), None)
+    if home is None:
+        return False
+    parts = place.relative_to(home).parts
+    within = (home.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1))
+    return not any(Layout(each, each).keeper.is_dir() for each in within)
 
 
 def end(layout: Layout, say: Console) -> None:

@@ -141,6 +141,20 @@ def test_only_what_a_stack_left_is_a_leftover(name: str, cwd: str, words: list[s
     assert leftovers.is_ours(info, Path("/c/.run")) is ours
 
 
+def test_a_stack_in_the_run_folder_of_another_is_its_own(tmp_path: Path):
+    """Tests and experiments run below .run; what a person types in the checkout meanwhile leaves them alone."""
+    run = tmp_path / ".run"
+    inner = run / "tests" / "native-1"
+    for each in (run, inner):
+        Layout(tmp_path, each).keeper.mkdir(parents=True)
+    info = {"name": "nginx", "cwd": str(inner / "nginx"), "cmdline": ["nginx: worker process"], "environ": {}}
+
+    assert leftovers.is_ours(info, inner)
+    assert not leftovers.is_ours(info, run)
+    Layout(tmp_path, inner).keeper.rmdir()
+    assert leftovers.is_ours(info, run), "nobody else's any more"
+
+
 def record(phase: str) -> Record:
     runs = Release("t", "dev")
     members = {f"flask-{n}": Member(f"flask-{n}", "flask", 20000 + n, "gunicorn", 2, runs) for n in (1, 2, 3)}
