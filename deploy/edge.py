@@ -130,6 +130,7 @@ def variables(edge: Edge) -> dict[str, str]:
         "PONTE_PID": _quotable(edge.pid),
         "PONTE_ERROR_LOG": _quotable(edge.error_log),
         "PONTE_ACCESS_LOG": _quotable(edge.access_log),
+        "PONTE_LOG_BUFFER": "64k",
         "PONTE_TEMP": _quotable(edge.temp),
         "PONTE_LOCUST": edge.locust,
         "PONTE_RESOLVER": _resolver(edge.resolver),

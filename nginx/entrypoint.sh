@@ -169,6 +169,7 @@ variables() {
     : "${PONTE_PID=$OUT/nginx.pid}"
     : "${PONTE_ERROR_LOG=stderr}"
     : "${PONTE_ACCESS_LOG=/dev/stdout}"
+    : "${PONTE_LOG_BUFFER=4k}"
     : "${PONTE_TEMP=/var/cache/ponte}"
     : "${PONTE_CACHE=/var/cache/answers}"
     : "${PONTE_ACME=/srv/acme}"

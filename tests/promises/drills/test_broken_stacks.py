@@ -42,7 +42,7 @@ MUTATIONS = {
         "hang-replica", "POST lost", ((PROXY, "proxy_read_timeout 60s;", "proxy_read_timeout 3s;"),)
     ),
     "proxy_read_timeout below a pause": Mutation(
-        "slow-replica", "POST lost", ((PROXY, "proxy_read_timeout 60s;", "proxy_read_timeout 250ms;"),)
+        "slow-replica", "POST lost", ((PROXY, "proxy_read_timeout 60s;", "proxy_read_timeout 350ms;"),)
     ),
     "no synchronous_commit": Mutation("kill-postgres", "writes missing", NO_SYNC),
     "PostgreSQL stopped without writing": Mutation(
@@ -72,8 +72,8 @@ MUTATIONS = {
         "fill-backlog",
         "unexplained",
         (
-            ("deploy/edge.py", "str(edge.files // 2)", "str(128)"),
-            ("nginx/entrypoint.sh", "$((PONTE_FILES / 2))", "128"),
+            ("deploy/edge.py", "str(edge.files // 2)", "str(256)"),
+            ("nginx/entrypoint.sh", "$((PONTE_FILES / 2))", "256"),
         ),
     ),
     "bodies on the disk of the answers": Mutation(
