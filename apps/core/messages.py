@@ -16,10 +16,19 @@ CHANNEL = "ponte_messages"
 ORDER_LOCK = 0x706F6E74
 COLUMNS = "id, author, text, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), replica"
 
-LOCK = f"SELECT pg_advisory_xact_lock({ORDER_LOCK})"
+# Takes the lock before the id is drawn, stores nothing where the key is known, and announces. (!) One statement: writers
+# of every replica wait for one another from the lock to the commit, and each answer in between costs all of them.
+STORE = f"""
+WITH queue AS MATERIALIZED (SELECT pg_advisory_xact_lock({ORDER_LOCK})),
+stored AS (
+    INSERT INTO messages (author, text, replica, idempotency_key)
+    SELECT %s::text, %s::text, %s::text, %s::uuid FROM queue
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING id, author, text, at, replica
+)
+SELECT {COLUMNS}, pg_notify(%s, id::text) FROM stored
+"""
 BY_KEY = f"SELECT {COLUMNS} FROM messages WHERE idempotency_key = %s"
-INSERT = f"INSERT INTO messages (author, text, replica, idempotency_key) VALUES (%s, %s, %s, %s) RETURNING {COLUMNS}"
-NOTIFY = "SELECT pg_notify(%s, %s)"
 AFTER = f"SELECT {COLUMNS} FROM messages WHERE id > %s ORDER BY id LIMIT %s"
 NEWEST = "SELECT coalesce(max(id), 0) FROM messages"
 ITEM = "SELECT id, value FROM items WHERE id = %s"
@@ -33,14 +42,12 @@ def row(values: tuple[Any, ...]) -> dict[str, Any]:
 def store(author: str, text: str, replica: str, key: str | None = None) -> Operation:
     """Stores a message and returns its row; a repeated key returns the row it made the first time.
 
-    The lock is taken before the id is drawn and held to the commit: ids become visible in their order.
+    Ids become visible in their order.
     """
-    yield LOCK, ()
-    if key and (found := (yield BY_KEY, (key,))):
-        return same(row(found[0]), author, text)
-    stored = row((yield INSERT, (author, text, replica, key))[0])
-    yield NOTIFY, (CHANNEL, str(stored["id"]))
-    return stored
+    if stored := (yield STORE, (author, text, replica, key, CHANNEL)):
+        *values, _ = stored[0]
+        return row(tuple(values))
+    return same(row((yield BY_KEY, (key,))[0]), author, text)
 
 
 def same(stored: dict[str, Any], author: str, text: str) -> dict[str, Any]:
