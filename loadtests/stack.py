@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +24,7 @@ RUN = ROOT / ".run"
 COPIED = ".checkout"
 LEFT_OUT = (".*_cache", ".git", ".env", ".run", "__pycache__", "reports")  # of a copy
 LOG_SECONDS = 1.5  # nginx writes its log once a second
+LOOK_SECONDS = 0.2
 ROLES = {"nginx": "edge", "postgres": "database"}
 
 
@@ -99,6 +100,21 @@ def source_of(number: str) -> Source | None:
         return Tree((int(number),))
     pid = first_process(number)
     return cgroup.of(pid) if pid else None
+
+
+def within(seconds: float, condition: Callable[[], object]) -> bool:
+    """Whether it becomes true in that time.
+
+    (!) A look at containers starts a process in each of them: pauses are twice as long as looks, which would be a load else.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        began = time.monotonic()
+        if condition():
+            return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(max(LOOK_SECONDS, 2 * (time.monotonic() - began)))
 
 
 def first_process(container: str) -> int:

@@ -23,13 +23,12 @@ from deploy.run import quiet, undisturbed
 from deploy.settings import Settings
 from loadtests.drills.bounds import Moments
 from loadtests.measure.processes import tree
-from loadtests.stack import first_process
+from loadtests.stack import first_process, within
 
 if TYPE_CHECKING:
     from loadtests.oracle import Load
 
 BACK_SECONDS = 60
-PAUSE_SECONDS = 0.25
 TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_SECONDS = 70  # of nginx
 MARK = "names"  # nginx/credentials.py
@@ -143,11 +142,8 @@ class Scene:
 
     def until(self, condition: Callable[[], object], what: Callable[[], str]) -> None:
         """Answer, with what is wrong, when it does not become true."""
-        deadline = time.monotonic() + BACK_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise Answer(f"after {BACK_SECONDS} s {what()}")
-            time.sleep(PAUSE_SECONDS)
+        if not within(BACK_SECONDS, condition):
+            raise Answer(f"after {BACK_SECONDS} s {what()}")
 
     def whole(self, service: str, count: int) -> bool:
         return sum(each.ready for each in self.rows(service)) == count

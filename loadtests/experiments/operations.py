@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,11 +13,10 @@ from loadtests.drills.bounds import Moments
 from loadtests.errors import Stop
 from loadtests.measure.processes import tree
 from loadtests.oracle import Load
-from loadtests.stack import Laboratory, first_process
+from loadtests.stack import Laboratory, first_process, within
 
 RELEASED = Path("apps", "core", "replica.py")  # a part of every service
 READY_SECONDS = 60.0
-LOOK_SECONDS = 0.2
 
 
 @dataclass
@@ -71,11 +69,8 @@ def process(row: dict[str, Any]) -> int:
 
 
 def wait(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + READY_SECONDS
-    while not condition():
-        if time.monotonic() > end:
-            raise Stop(f"{what} after {READY_SECONDS:g} s", 1)
-        time.sleep(LOOK_SECONDS)
+    if not within(READY_SECONDS, condition):
+        raise Stop(f"{what} after {READY_SECONDS:g} s", 1)
 
 
 def scale(scene: Scene, load: Load) -> None:
