@@ -95,6 +95,7 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
         "STATIC",
         "REPORTS",
         "ACCESS_LOG",
+        "LOG_BUFFER",
         "ERROR_LOG",
         "USER",
     )

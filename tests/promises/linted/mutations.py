@@ -68,7 +68,7 @@ MUTATIONS: list[tuple[str, str, str, str]] = [
     ("nginx.conf", "server_tokens off;", "server_tokens on;", "server_tokens"),
     ("nginx.conf", "absolute_redirect off;", "", "absolute_redirect"),
     ("snippets/error-pages.conf", "505 $error_page;", "505 @error;", "error pages"),
-    ("snippets/log.conf", " buffer=4k flush=1s", "", "buffered log"),
+    ("snippets/log.conf", " buffer=64k flush=1s", "", "buffered log"),
     ("snippets/cache.conf", "$client_scheme://$host$colon_port$request_uri", "$proxy_host$request_uri", "cache key"),
     ("snippets/cached.conf", "proxy_cache $cache;", "proxy_cache $cache;\nproxy_ignore_headers Set-Cookie;", "heeded headers"),
     (PROXY, "proxy_hide_header X-Powered-By;", "proxy_pass_header Server;", "no proxy_pass_header"),

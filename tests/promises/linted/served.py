@@ -39,7 +39,8 @@ def logs_written_at_once(tree: Node) -> Iterable[Node]:
     return (
         each
         for each in tree.all("access_log")
-        if each.args != ("off",) and not {"json", "buffer=4k", "flush=1s"} <= {*each.args}
+        if each.args != ("off",)
+        and not ({"json", "flush=1s"} <= {*each.args} and {*each.args} & {"buffer=4k", "buffer=64k"})
     )
 
 
