@@ -1,9 +1,12 @@
 """What a replica runs: a tree of apps/ and the word it goes by; and what both engines say when a release fails."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from deploy.console import Console
 from deploy.errors import Answer, Failure
+from deploy.run import undisturbed
 from deploy.settings import Settings
 from deploy.tree import tree
 
@@ -33,6 +36,26 @@ def of_checkout(settings: Settings, now: Release) -> Release:
     found = tree(settings.root, ("apps",))
     kept = now.release if found == now.tree else UNNAMED
     return Release(found, settings.given.get("RELEASE", kept))
+
+
+def serving(standings: Mapping[str, Any], services: Iterable[str]) -> str:
+    """What these services run, in words; `standings` by service, of any engine."""
+    return " and ".join(dict.fromkeys(str(standings[name].now) for name in services))
+
+
+def go_back(error: BaseException, undo: Callable[[], None], serves: str, say: Console) -> NoReturn:
+    """Undoes what was begun, undisturbed; a failure is told with what came of that, anything else goes on its way."""
+    with undisturbed():
+        say(f"going back to release {serves}")
+        try:
+            undo()
+        except Failure as second:
+            sentence = f"going back failed: {second}; ./ponte up tries it again"
+        else:
+            sentence = f"rolled back, release {serves} serves"
+    if not isinstance(error, Failure):
+        raise error
+    refuse(error, sentence)
 
 
 def refuse(error: Failure, sentence: str) -> NoReturn:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -96,9 +96,9 @@ def sentence(told: str) -> str:
 
 def source_of(number: str) -> Source | None:
     """A pid natively, a container's id in compose."""
-    if number.isdigit():
-        return Tree((int(number),))
     pid = first_process(number)
+    if number.isdigit():
+        return Tree((pid,))
     return cgroup.of(pid) if pid else None
 
 
@@ -117,13 +117,32 @@ def within(seconds: float, condition: Callable[[], object]) -> bool:
         time.sleep(max(LOOK_SECONDS, 2 * (time.monotonic() - began)))
 
 
-def first_process(container: str) -> int:
-    """Its pid on this machine; 0 where containers run in a machine of their own."""
-    asked = subprocess.run(
-        ["docker", "inspect", "--format", "{{.State.Pid}}", container], capture_output=True, text=True
-    )
+def first_process(number: str) -> int:
+    """The pid on this machine of what `make ps` has under this id; 0 where containers run in a machine of their own."""
+    if number.isdigit():
+        return int(number)
+    asked = subprocess.run(["docker", "inspect", "--format", "{{.State.Pid}}", number], capture_output=True, text=True)
     pid = asked.stdout.strip()
     return int(pid) if pid.isdigit() and Path("/proc", pid).exists() else 0
+
+
+def processes(replica: str, number: str) -> list[int]:
+    """Of a replica and its id, the first process first, then all that it started."""
+    first = first_process(number)
+    if not first:
+        raise Stop(f"the processes of {replica} cannot be seen from here (a Docker engine elsewhere?)")
+    return sorted(tree([first]), key=lambda pid: (pid != first, pid))
+
+
+def send(number: signal.Signals, pids: Iterable[int]) -> None:
+    """Those that have ended meanwhile are passed over."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            raise Stop("this user may not signal the stack's processes; in containers root may") from None
 
 
 def hold(number: str, cpus: set[int]):

@@ -16,7 +16,7 @@ from deploy.compose.containers import Container
 from deploy.compose.images import Images
 from deploy.compose.record import CHANGING, UP, Built, Record, Standing, built
 from deploy.errors import Failure, impossible, with_log
-from deploy.release import SETTLE_SECONDS, Release, of_checkout, refuse
+from deploy.release import SETTLE_SECONDS, Release, go_back, of_checkout, refuse, serving
 from deploy.run import show, undisturbed
 from deploy.settings import Settings
 from deploy.variables import SERVICES
@@ -154,19 +154,13 @@ class Deploying:
 
     def go_back(self, targets: Targets, error: BaseException) -> NoReturn:
         """Who failed leaves at once, then everybody of the old release is there again."""
-        with undisturbed():
-            self.say(f"going back to release {self.serving(targets)}")
-            try:
-                there = {each.id for each in self.change.everybody(targets)}
-                self.let_go([each for each in self.newest if each.id in there], targets)
-                self.converge(targets)
-            except Failure as second:
-                sentence = f"going back failed: {second}; ./ponte up tries it again"
-            else:
-                sentence = f"rolled back, release {self.serving(targets)} serves"
-        if not isinstance(error, Failure):
-            raise error
-        refuse(error, sentence)
+
+        def undo() -> None:
+            there = {each.id for each in self.change.everybody(targets)}
+            self.let_go([each for each in self.newest if each.id in there], targets)
+            self.converge(targets)
+
+        go_back(error, undo, self.serving(targets), self.say)
 
     # --- what a killed command left
 
@@ -232,7 +226,7 @@ class Deploying:
         return {name: each.now for name, each in self.record.releases.items()}
 
     def serving(self, services: Iterable[str]) -> str:
-        return " and ".join(dict.fromkeys(str(self.record.releases[name].now) for name in services))
+        return serving(self.record.releases, services)
 
 
 STRATEGIES: dict[str, Callable[[Deploying, Targets], None]] = {

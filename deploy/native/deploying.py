@@ -13,8 +13,7 @@ from deploy.errors import Failure, impossible
 from deploy.native import django, releases, replicas
 from deploy.native.change import Change
 from deploy.native.record import Member
-from deploy.release import SETTLE_SECONDS, Release, Standing, of_checkout, refuse
-from deploy.run import undisturbed
+from deploy.release import SETTLE_SECONDS, Release, Standing, go_back, of_checkout, refuse, serving
 from deploy.settings import Settings
 from deploy.variables import SERVICES
 
@@ -120,21 +119,15 @@ class Deploying:
 
     def go_back(self, targets: Targets, error: BaseException) -> NoReturn:
         """Who failed leaves at once, then everybody of the old release is there again."""
-        with undisturbed():
-            self.say(f"going back to release {self.serving(targets)}")
-            try:
-                self.change.shrink([each for each in self.newest if each.name in self.record.members])
-                self.change.converge(targets)
-            except Failure as second:
-                sentence = f"going back failed: {second}; ./ponte up tries it again"
-            else:
-                sentence = f"rolled back, release {self.serving(targets)} serves"
-        if not isinstance(error, Failure):
-            raise error
-        refuse(error, sentence)
+
+        def undo() -> None:
+            self.change.shrink([each for each in self.newest if each.name in self.record.members])
+            self.change.converge(targets)
+
+        go_back(error, undo, self.serving(targets), self.say)
 
     def serving(self, services: Sequence[str] | Targets) -> str:
-        return " and ".join(dict.fromkeys(str(self.record.releases[name].now) for name in services))
+        return serving(self.record.releases, services)
 
 
 STRATEGIES: dict[str, Callable[[Deploying, Targets], None]] = {

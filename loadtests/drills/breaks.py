@@ -9,6 +9,7 @@ from deploy.engines.base import Replica
 from deploy.errors import Answer, impossible
 from loadtests.drills.bounds import RECOVERY_SECONDS
 from loadtests.drills.flood import flood, seconds_to_answer
+from loadtests.stack import send
 
 if TYPE_CHECKING:
     from loadtests.drills.scene import Scene
@@ -55,7 +56,7 @@ def kill_worker(scene: "Scene") -> None:
             for row in scene.rows(service):
                 worker = workers(scene, row)[0]
                 with scene.breaking(f"kill of a worker of {row.replica}"):
-                    scene.signal([worker], signal.SIGKILL)
+                    send(signal.SIGKILL, [worker])
                 scene.wait(BETWEEN_WORKERS_SECONDS)
         scene.until_back(service, scene.before[service])
 
@@ -87,9 +88,9 @@ def slow_replica(scene: "Scene") -> None:
     end = time.monotonic() + SLOW_SECONDS
     while time.monotonic() < end:
         scene.wait(TURN_SECONDS * STOPPED_SHARE)
-        scene.signal(pids, signal.SIGCONT)
+        send(signal.SIGCONT, pids)
         scene.wait(TURN_SECONDS * (1 - STOPPED_SHARE))
-        scene.signal(pids, signal.SIGSTOP)
+        send(signal.SIGSTOP, pids)
 
 
 def own_postgres(scene: "Scene") -> Replica:

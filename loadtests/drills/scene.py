@@ -1,12 +1,11 @@
 """What a drill has in its hands: the replicas of a stack that runs, whichever engine runs it, and a list of what to mend."""
 
 import http.client
-import os
 import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -22,8 +21,7 @@ from deploy.native.change import DOWN
 from deploy.run import quiet, undisturbed
 from deploy.settings import Settings
 from loadtests.drills.bounds import Moments
-from loadtests.measure.processes import tree
-from loadtests.stack import first_process, within
+from loadtests.stack import processes, send, within
 
 if TYPE_CHECKING:
     from loadtests.oracle import Load
@@ -92,33 +90,20 @@ class Scene:
 
     def pids(self, row: Replica) -> list[int]:
         """As this machine numbers them, the first process first."""
-        first = int(row.id) if row.id.isdecimal() and self.engine.name == "native" else first_process(row.id)
-        if not first:
-            raise impossible(f"the processes of {row.replica} cannot be seen from here (a Docker engine elsewhere?)")
-        return sorted(tree([first]), key=lambda pid: (pid != first, pid))
-
-    def signal(self, pids: Iterable[int], number: signal.Signals) -> None:
-        """Those that have ended meanwhile are passed over."""
-        for pid in pids:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-            except PermissionError:
-                raise impossible("this user may not signal the stack's processes; in containers root may") from None
+        return processes(row.replica, row.id)
 
     def kill(self, row: Replica) -> None:
         """With all that it started, as the kernel does to a container. (!) `docker kill` would keep it from coming back."""
         pids = self.pids(row)
         with self.breaking(f"kill of {row.replica}"):
-            self.signal(pids, signal.SIGKILL)
+            send(signal.SIGKILL, pids)
 
     def stop(self, row: Replica) -> list[int]:
         """As if the machine had forgotten it: connections stay open, the kernel accepts new ones, nobody answers."""
         pids = self.pids(row)
-        self.mends.callback(self.signal, pids, signal.SIGCONT)
+        self.mends.callback(send, signal.SIGCONT, pids)
         with self.breaking(f"stop of {row.replica}"):
-            self.signal(pids, signal.SIGSTOP)
+            send(signal.SIGSTOP, pids)
         return pids
 
     # ------------------------------------------------------------------------------ time

@@ -1,9 +1,7 @@
 """What can be done to a stack while requests go on: one line of OPERATIONS each, through the front door or as the kernel would."""
 
-import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,8 @@ from uuid import uuid4
 
 from loadtests.drills.bounds import Moments
 from loadtests.errors import Stop
-from loadtests.measure.processes import tree
 from loadtests.oracle import Load
-from loadtests.stack import Laboratory, first_process, within
+from loadtests.stack import Laboratory, processes, send, within
 
 RELEASED = Path("apps", "core", "replica.py")  # a part of every service
 READY_SECONDS = 60.0
@@ -60,14 +57,6 @@ def alive(pid: int) -> bool:
     return Path("/proc", str(pid)).exists()
 
 
-def process(row: dict[str, Any]) -> int:
-    """The first one of a replica, on this machine."""
-    pid = int(row["id"]) if row["id"].isdigit() else first_process(row["id"])
-    if not pid:
-        raise Stop(f"{row['replica']} runs in a machine of its own; its process cannot be reached from here")
-    return pid
-
-
 def wait(condition: Callable[[], bool], what: str) -> None:
     if not within(READY_SECONDS, condition):
         raise Stop(f"{what} after {READY_SECONDS:g} s", 1)
@@ -81,24 +70,21 @@ def scale(scene: Scene, load: Load) -> None:
 def restart_worker(scene: Scene, load: Load) -> None:
     """HUP renews the workers of a server that has some; who is its own worker ends, and is started again by its keeper."""
     rows = scene.replicas()
-    pid = process(rows[0])
-    workers = tree([pid]) - {pid}
+    first, *workers = processes(rows[0]["replica"], rows[0]["id"])
     load.mark("signal")
-    os.kill(pid, signal.SIGHUP if workers else signal.SIGTERM)
-    wait(lambda: scene.whole(len(rows), workers or {pid}), f"{rows[0]['replica']} has no new worker")
+    send(signal.SIGHUP if workers else signal.SIGTERM, [first])
+    wait(lambda: scene.whole(len(rows), set(workers or [first])), f"{rows[0]['replica']} has no new worker")
 
 
 def kill(scene: Scene, load: Load) -> None:
     """With all that it started, as the kernel does to a container."""
     rows = scene.replicas()
-    pids = tree([process(rows[0])])
+    pids = processes(rows[0]["replica"], rows[0]["id"])
     load.mark("SIGKILL")
     begin = load.plan.now()
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    send(signal.SIGKILL, pids)
     scene.moments = Moments([(begin, load.plan.now())])
-    wait(lambda: scene.whole(len(rows), pids), f"{rows[0]['replica']} is not there again")
+    wait(lambda: scene.whole(len(rows), set(pids)), f"{rows[0]['replica']} is not there again")
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,7 @@ def slots(stack: Stack, variant: Variant) -> int:
 
 def threads(number: str) -> int:
     """What the server was started with."""
-    pid = int(number) if number.isdigit() else first_process(number)
-    found = re.search(r"--threads[= \0](\d+)", text(Path("/proc", str(pid), "cmdline")))
+    found = re.search(r"--threads[= \0](\d+)", text(Path("/proc", str(first_process(number)), "cmdline")))
     return int(found[1]) if found else 1
 
 
