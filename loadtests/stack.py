@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -132,17 +132,6 @@ def processes(replica: str, number: str) -> list[int]:
     if not first:
         raise Stop(f"the processes of {replica} cannot be seen from here (a Docker engine elsewhere?)")
     return sorted(tree([first]), key=lambda pid: (pid != first, pid))
-
-
-def send(number: signal.Signals, pids: Iterable[int]) -> None:
-    """Those that have ended meanwhile are passed over."""
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
-        except PermissionError:
-            raise Stop("this user may not signal the stack's processes; in containers root may") from None
 
 
 def hold(number: str, cpus: set[int]):

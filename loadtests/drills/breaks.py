@@ -9,7 +9,7 @@ from deploy.engines.base import Replica
 from deploy.errors import Answer, impossible
 from loadtests.drills.bounds import RECOVERY_SECONDS
 from loadtests.drills.flood import flood, seconds_to_answer
-from loadtests.stack import send
+from loadtests.measure.processes import parents, send
 
 if TYPE_CHECKING:
     from loadtests.drills.scene import Scene
@@ -70,8 +70,6 @@ def with_workers(scene: "Scene") -> list[str]:
 
 def workers(scene: "Scene", row: Replica) -> list[int]:
     """The oldest children of its first process."""
-    from loadtests.measure.processes import parents
-
     first, *others = scene.pids(row)
     parent = parents()
     return [pid for pid in others if parent.get(pid) == first]

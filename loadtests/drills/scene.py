@@ -21,7 +21,8 @@ from deploy.native.change import DOWN
 from deploy.run import quiet, undisturbed
 from deploy.settings import Settings
 from loadtests.drills.bounds import Moments
-from loadtests.stack import processes, send, within
+from loadtests.measure.processes import send
+from loadtests.stack import processes, within
 
 if TYPE_CHECKING:
     from loadtests.oracle import Load

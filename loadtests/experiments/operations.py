@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from loadtests.drills.bounds import Moments
 from loadtests.errors import Stop
+from loadtests.measure.processes import send
 from loadtests.oracle import Load
-from loadtests.stack import Laboratory, processes, send, within
+from loadtests.stack import Laboratory, processes, within
 
 RELEASED = Path("apps", "core", "replica.py")  # a part of every service
 READY_SECONDS = 60.0

@@ -6,10 +6,13 @@ kernel documentation scheduler/sched-stats.
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from loadtests.errors import Stop
 
 PROC = Path("/proc")
 FRESH_SECONDS = 2.0  # how long a tree's list of processes is believed
@@ -38,6 +41,17 @@ def tree(roots: Iterable[int]) -> set[int]:
             found.add(pid)
             left += children.get(pid, [])
     return found
+
+
+def send(number: signal.Signals, pids: Iterable[int]) -> None:
+    """Those that have ended meanwhile are passed over."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            raise Stop("this user may not signal the stack's processes; in containers root may") from None
 
 
 @dataclass

@@ -39,6 +39,13 @@ def test_the_list_names_every_drill_with_its_promise(capsys: pytest.CaptureFixtu
     assert [name for name in DRILLS if not re.search(rf"^ *{name} ", shown, re.MULTILINE)] == []
 
 
+def test_the_list_needs_none_of_the_load_tests_packages():
+    """They are installed when a drill begins, not before."""
+    code = "import sys; sys.modules['numpy'] = sys.modules['httpx'] = None; import loadtests.drills.table"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 def test_an_unknown_drill_is_refused_with_the_choices(capsys: pytest.CaptureFixture[str]):
     assert main(["drill", "DRILL=kill-everything"]) == 2
 
