@@ -1,6 +1,7 @@
 """Options of the suite, and the stack the tests of tests/stack/ run against."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ pytest.register_assert_rewrite("tests.contract", "tests.waiting", "tests.wire")
 
 from tests import engine  # noqa: E402
 
+# (!) A shell's background jobs ignore Ctrl-C, and so would everything that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 LOG_LINES = 15
 QUIET = '"level": "info"'
 
