@@ -227,7 +227,7 @@ render() {
     OPENSSL=$(echo "$BUILD" | grep -Eo '(built|running) with OpenSSL [0-9.]+' | tail -n 1 | sed 's/.* //')
     : "${OPENSSL:=0}"
     rm -rf "$NEW"
-    mkdir -p "$NEW" "$PONTE_TEMP" "$PONTE_CACHE" || fail "$OUT and $PONTE_TEMP have to be writable for $(id -un 2>/dev/null || id -u)"
+    mkdir -p "$NEW" "$PONTE_TEMP" "$PONTE_CACHE" 2>/dev/null || fail "$OUT, $PONTE_TEMP and $PONTE_CACHE have to be writable for $(id -un 2>/dev/null || id -u)"
     wanted=$(for name in $NAMES; do printf '${%s} ' "$name"; done)
     (cd "$SOURCE" && find nginx.conf mime.types conf.d features services snippets local -type f \( -name '*.conf' -o -name mime.types \) 2>/dev/null) |
         while read -r file; do place "$file" "$file"; done

@@ -16,14 +16,10 @@ DOCKERFILE = (ROOT / "loadtests" / "Dockerfile").read_text()
 APPS = (ROOT / "apps" / "Dockerfile").read_text()
 
 
-@pytest.fixture(autouse=True)
-def _needs_compose():
+@pytest.fixture(scope="module", autouse=True)
+def profile() -> Mapping[str, Any]:
     if lacking():
         pytest.skip(lacking())
-
-
-@pytest.fixture(scope="module")
-def profile() -> Mapping[str, Any]:
     answer = compose(
         "--profile", "loadtest", "config", "--format", "json", LOCUST_USERS="7", LOCUST_RATE="9", SERVICE="flask"
     )

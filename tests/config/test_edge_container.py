@@ -24,6 +24,9 @@ def entrypoint(nginx: Path, out: Path, word: str = "render", **variables: str) -
         "NGINX_BIN": str(nginx),
         "PONTE_SOURCE": str(edge.SOURCE),
         "PONTE_OUT": str(out),
+        # (!) Else those of the image, which root alone may make.
+        "PONTE_TEMP": f"{out}.tmp",
+        "PONTE_CACHE": f"{out}.answers",
     }
     return subprocess.run([ENTRYPOINT, word], env=plain | variables, capture_output=True, text=True, timeout=60)
 
@@ -137,7 +140,7 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
 def test_container_refuses_a_wrong_value_in_one_sentence(
     nginx: Path, tmp_path: Path, variable: str, value: str, sentence: str
 ) -> None:
-    ran = entrypoint(nginx, tmp_path, "run", PONTE_TEMP=str(tmp_path / "tmp"), **{variable: value})
+    ran = entrypoint(nginx, tmp_path / "out", "run", **{variable: value})
 
     assert ran.returncode == 2
     assert sentence in ran.stderr
@@ -166,13 +169,7 @@ def test_workers_follow_the_quota_of_the_cgroup(
     assert edge.workers(tmp_path) == min(have, quota or have)
     if shutil.which("envsubst"):
         out = tmp_path / "out"
-        ran = entrypoint(
-            nginx,
-            out,
-            PONTE_CGROUP=str(tmp_path),
-            PONTE_TEMP=str(tmp_path / "tmp"),
-            PONTE_RESOLVER="resolver 127.0.0.1;",
-        )
+        ran = entrypoint(nginx, out, PONTE_CGROUP=str(tmp_path), PONTE_RESOLVER="resolver 127.0.0.1;")
         assert f"worker_processes {min(have, quota or have)};" in (out / "process.conf").read_text(), ran.stderr
 
 

@@ -139,8 +139,8 @@ def test_locust_that_starts_later_is_found_by_its_name(nginx: Path, tmp_path: Pa
 @needs_envsubst
 def test_container_looks_for_the_service_of_its_profile(nginx: Path, tmp_path: Path) -> None:
     chosen = settings(tmp_path, nginx)
-    out, temp = tmp_path / "container", str(chosen.temp)
-    places = {"PONTE_RESOLVER": "resolver 127.0.0.1;", "PONTE_TEMP": temp, "PONTE_ACCESS_LOG": str(chosen.access_log)}
+    out = tmp_path / "container"
+    places = {"PONTE_RESOLVER": "resolver 127.0.0.1;", "PONTE_ACCESS_LOG": str(chosen.access_log)}
 
     ran = entrypoint(nginx, out, **places)
 
