@@ -7,8 +7,11 @@ so that a proxy is refused at once and takes another replica.
 It also says "Connection: close" on every answer begun after the stop. The stock worker decides that before the
 application runs: a slow answer leaves one more connection that the proxy takes for usable until it is closed.
 
-And it reads more of a body that the application left unread. The stock worker gives up after 64 KiB and closes
+It reads more of a body that the application left unread. The stock worker gives up after 64 KiB and closes
 a connection that it has just called kept-alive; a proxy that had sent the body whole would use it again.
+
+And it sends the head of an answer together with the first part of its body. Between the stock worker's two sends it
+can be killed: the proxy has passed a status on by then, and can neither ask another replica nor say 502.
 """
 
 import socket
@@ -16,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS
@@ -23,6 +27,29 @@ from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS
 DRAIN_SECONDS = 5
 # More than the socket buffers between a proxy and a worker hold: beyond that the proxy has not sent the body whole.
 DRAIN_BYTES = 16 * 1024 * 1024
+
+
+class WholeResponse(wsgi.Response):
+    sock: Any
+
+    def write(self, arg: bytes) -> None:
+        if self.headers_sent:
+            return super().write(arg)
+        connection, self.sock = self.sock, Gathered()
+        try:
+            super().write(arg)
+        finally:
+            gathered, self.sock = self.sock, connection
+        connection.sendall(b"".join(gathered))
+
+
+class Gathered(list[bytes]):
+    """Stands in for the connection while the parts are made."""
+
+    sendall = list.append
+
+
+wsgi.Response = WholeResponse  # wsgi.create looks there
 
 
 class DrainingWorker(ThreadWorker):
