@@ -1,7 +1,6 @@
-"""Requests that go on while something happens to the stack; afterwards: what was lost."""
+"""Clients that ask what the oracle (tests/oracle.py) does not: slow answers, streams, pages; afterwards: what was lost."""
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -45,9 +44,6 @@ class Load:
     def _lose(self, request: httpx.Request, why: str) -> None:
         self.lost.append(f"{request.method} {request.url.path}: {why}")
 
-    def lost_of(self, method: str) -> list[str]:
-        return [line for line in self.lost if line.startswith(method)]
-
 
 def get(url: str) -> Ask:
     return lambda client: client.get(url)
@@ -56,12 +52,3 @@ def get(url: str) -> Ask:
 def echo(base: str) -> Ask:
     """A POST that leaves nothing behind: a proxy must not repeat it either."""
     return lambda client: client.post(f"{base}/echo", content=b"x" * 100)
-
-
-def post(base: str, author: str) -> Ask:
-    """Messages, each with a text of its own, so that one carried out twice shows up as two rows."""
-    return lambda client: client.post(f"{base}/messages", json={"author": author, "text": str(uuid.uuid4())})
-
-
-def mixed(base: str, author: str = "load") -> list[Ask]:
-    return [get(f"{base}/json"), get(f"{base}/query?n=1"), post(base, author), post(base, author)]

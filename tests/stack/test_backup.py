@@ -17,7 +17,7 @@ from deploy.variables import prefix
 from tests.apps import App
 from tests.contract import ROOT, SERVICES
 from tests.engine import UP_SECONDS, Stack, own, remove
-from tests.load import Load, mixed
+from tests.oracle import watched
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(120)]
@@ -155,15 +155,14 @@ def test_a_dump_that_breaks_off_changes_nothing(stack: Stack, apps: dict[str, Ap
 
 
 @pytest.mark.full
-def test_a_backup_under_load_is_of_one_moment_and_loses_nobodys_request(stack: Stack, apps: dict[str, App]):
-    with Load([ask for name in ("flask", "fastapi") for ask in mixed(apps[name].base, "during a backup")]) as load:
-        until(lambda: len(load.answers) > 100)
+def test_a_backup_under_load_is_of_one_moment_and_loses_nobodys_request(stack: Stack, tmp_path: Path):
+    with watched(stack, tmp_path, "flask", "fastapi") as seen:
         before = stack.psql("SELECT count(*) FROM messages;")
         path = taken(stack)
         answer = stack.ponte("verify-backup", f"FILE={path}")
 
     assert answer.returncode == 0, answer.stderr
-    assert not load.lost
+    assert not seen.wrong
     assert json.loads(Path(f"{path}.json").read_text())["tables"]["public.messages"]["count"] >= int(before)
 
 

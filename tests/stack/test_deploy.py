@@ -15,7 +15,7 @@ from tests import engine
 from tests.apps import App
 from tests.contract import ROOT, SERVICES
 from tests.engine import UP_SECONDS, Stack
-from tests.load import Load, get, mixed
+from tests.oracle import watched
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(240)]
@@ -94,20 +94,6 @@ def said(answer: subprocess.CompletedProcess[str]) -> str:
     return found[0]
 
 
-def everything(shop: Shop) -> list:
-    return [ask for name in SERVICES for ask in mixed(shop.app(name).base, "release")[::3]]
-
-
-def stored_once(app: App, load: Load) -> bool:
-    rows = [answer.json() for answer in load.answers if answer.status_code == 201]
-    sent = sorted((row["id"], row["text"]) for row in rows)
-    found, last = [], sent[0][0] - 1
-    while page := app.messages(last):
-        found += [(row["id"], row["text"]) for row in page if row["author"] == "release"]
-        last = page[-1]["id"]
-    return sorted(found) == sent
-
-
 def test_there_is_nothing_to_return_to_at_first(standing: Shop):
     before = standing.ids()
     answer = standing.stack.ponte("rollback")
@@ -126,10 +112,10 @@ def test_the_tree_that_runs_is_not_released_again(standing: Shop):
     assert standing.ids() == before
 
 
-def test_a_release_and_its_rollback_lose_no_request(shop: Shop):
-    before, flask = shop.ids(), shop.app("flask")
+def test_a_release_and_its_rollback_lose_no_request(shop: Shop, tmp_path: Path):
+    before = shop.ids()
     shop.edit("flask/app.py", new="\n# another tree\n")
-    with Load(mixed(flask.base, "release")) as load:
+    with watched(shop.stack, tmp_path, "flask") as seen:
         answer = shop.stack.ponte("deploy", "SERVICE=flask", "RELEASE=v2")
         assert answer.returncode == 0, answer.stderr
         released, word = shop.ids(), shop.release("flask")
@@ -137,32 +123,31 @@ def test_a_release_and_its_rollback_lose_no_request(shop: Shop):
         assert answer.returncode == 0, answer.stderr
         returned, old_word = shop.ids(), shop.release("flask")
 
-    assert not load.lost
-    assert len(load.answers) > 100
-    assert stored_once(flask, load)
+    assert not seen.wrong
+    assert seen.verdict.requests > 100
     assert (word, old_word) == ("v2", "dev")
     assert not released["flask"] & before["flask"] and len(released["flask"]) == len(returned["flask"]) == 2
     assert {**released, "flask": None} == {**before, "flask": None}, "other services are left alone"
 
 
-def test_a_release_that_does_not_import_changes_nothing(shop: Shop):
+def test_a_release_that_does_not_import_changes_nothing(shop: Shop, tmp_path: Path):
     before = shop.ids()
     shop.edit("flask/app.py", new="\nraise ImportError('no module named nowhere')\n")
-    with Load(mixed(shop.app("flask").base)) as load:
+    with watched(shop.stack, tmp_path, "flask") as seen:
         answer = shop.stack.ponte("deploy")
 
     assert answer.returncode == 1
     assert re.search(r"flask\S* .*; rolled back, release \w+ serves", said(answer))
     assert "ImportError: no module named nowhere" in answer.stderr
     assert shop.ids() == before
-    assert not load.lost
+    assert not seen.wrong
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("strategy", ["rolling", "bluegreen"])
-def test_all_services_are_released_and_rolled_back_under_load(shop: Shop, strategy: str):
+def test_all_services_are_released_and_rolled_back_under_load(shop: Shop, strategy: str, tmp_path: Path):
     shop.edit("core/replica.py", new="\n# another tree\n")
-    with Load(everything(shop)) as load:
+    with watched(shop.stack, tmp_path, *SERVICES) as seen:
         answer = shop.stack.ponte("deploy", f"STRATEGY={strategy}", "RELEASE=v3")
         assert answer.returncode == 0, answer.stderr
         assert {shop.release(name) for name in SERVICES} == {"v3"}
@@ -171,8 +156,7 @@ def test_all_services_are_released_and_rolled_back_under_load(shop: Shop, strate
         assert answer.returncode == 0, answer.stderr
         assert {shop.release(name) for name in SERVICES} == {"dev"}
 
-    assert not load.lost
-    assert stored_once(shop.app("flask"), load)
+    assert not seen.wrong
 
 
 # What is appended to apps/fastapi/app.py, which is the last to be released. /readyz is asked first when it starts.
@@ -197,15 +181,15 @@ BROKEN = {
 
 @pytest.mark.full
 @pytest.mark.parametrize("fault", ["ready once and then not", "killed by the kernel", "memory exhausted"])
-def test_when_the_last_service_fails_the_first_goes_back_as_well(shop: Shop, fault: str):
+def test_when_the_last_service_fails_the_first_goes_back_as_well(shop: Shop, fault: str, tmp_path: Path):
     shop.edit("fastapi/app.py", new=BROKEN[fault])
     before = shop.ids("fastapi")
-    with Load([get(f"{shop.app(name).base}/json") for name in SERVICES]) as load:
+    with watched(shop.stack, tmp_path, *SERVICES) as seen:
         answer = shop.stack.ponte("deploy", "RELEASE=v4")
 
     assert answer.returncode == 1
     assert re.search(r"fastapi\S* .*; rolled back, release \w+ serves", said(answer))
-    assert not load.lost
+    assert not seen.wrong
     assert {shop.release(name) for name in SERVICES} == {"dev"}
     assert before == shop.ids("fastapi"), "the old ones never left"
     assert shop.whole()
@@ -267,9 +251,9 @@ def test_a_second_command_waits_for_nobody_and_says_who_is_at_work(shop: Shop):
 
 @pytest.mark.full
 @pytest.mark.parametrize("then", ["up", "deploy", "rollback"])
-def test_a_deploy_killed_at_any_moment_is_put_right_by_the_next_command(shop: Shop, then: str):
+def test_a_deploy_killed_at_any_moment_is_put_right_by_the_next_command(shop: Shop, then: str, tmp_path: Path):
     """Every step in turn is in tests/unit/test_deploy_deploying.py; here the real ones are killed at some moments."""
-    with Load(mixed(shop.app("flask").base)) as load:
+    with watched(shop.stack, tmp_path, "flask") as seen:
         for line, strategy in ((4, "rolling"), (7, "bluegreen"), (8, "rolling"), (12, "rolling")):
             shop.edit("flask/app.py", new=f"\n# tree {line}\n")
             first = shop.stack.begin("deploy", "SERVICE=flask", f"RELEASE=v{line}", f"STRATEGY={strategy}")
@@ -284,7 +268,7 @@ def test_a_deploy_killed_at_any_moment_is_put_right_by_the_next_command(shop: Sh
             assert then != "deploy" or word == f"v{line}"
             assert answer.returncode or then != "rollback" or word != f"v{line}"
 
-    assert not load.lost
+    assert not seen.wrong
 
 
 @pytest.mark.full

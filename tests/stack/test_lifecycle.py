@@ -5,15 +5,17 @@ import signal
 import socket
 import time
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
 
+from loadtests.drills.bounds import Bounds, Moments, in_flight
 from tests import processes
 from tests.apps import App
 from tests.contract import SERVICES
 from tests.engine import UP_SECONDS, Stack, free_port
-from tests.load import Load, mixed
+from tests.oracle import watched
 from tests.processes import alive, family, listens, parent
 from tests.waiting import until
 
@@ -44,9 +46,11 @@ def test_up_twice_changes_nothing(stack: Stack):
 
 
 @pytest.mark.parametrize("name", SCALED)
-def test_a_service_is_scaled_under_load_without_a_lost_request(apps: dict[str, App], stack: Stack, name: str):
+def test_a_service_is_scaled_under_load_without_a_lost_request(
+    apps: dict[str, App], stack: Stack, name: str, tmp_path: Path
+):
     app = apps[name]
-    with Load(mixed(app.base)) as load:
+    with watched(stack, tmp_path, name) as seen:
         for count in (4, 1, 2):
             answer = stack.ponte("scale", f"SERVICE={name}", f"REPLICAS={count}")
 
@@ -54,8 +58,8 @@ def test_a_service_is_scaled_under_load_without_a_lost_request(apps: dict[str, A
             assert ready(stack, name, count)
             until(lambda: answering(app) == {row["replica"] for row in stack.replicas(name)})
 
-    assert not load.lost
-    assert len(load.answers) > 100
+    assert not seen.wrong
+    assert seen.verdict.requests > 100
 
 
 def test_scaling_leaves_other_services_alone_and_up_keeps_the_count(stack: Stack):
@@ -72,28 +76,31 @@ def others(stack: Stack, service: str) -> dict[str, str]:
     return {row["replica"]: row["id"] for row in stack.ps() if row["service"] != service}
 
 
-def test_the_edge_is_reloaded_without_a_lost_request(apps: dict[str, App], stack: Stack):
-    with Load([ask for app in apps.values() for ask in mixed(app.base)[1:3]]) as load:
+def test_the_edge_is_reloaded_without_a_lost_request(stack: Stack, tmp_path: Path):
+    with watched(stack, tmp_path, *SERVICES) as seen:
         for _ in range(3):
             answer = stack.ponte("reload")
             assert answer.returncode == 0, answer.stderr
 
-    assert not load.lost
-    assert len(load.answers) > 100
+    assert not seen.wrong
+    assert seen.verdict.requests > 100
 
 
 @pytest.mark.parametrize("name", ("flask", "fastapi"))
-def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack, name: str):
+def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack, name: str, tmp_path: Path):
     victim = stack.replicas(name)[0]
-    with Load(mixed(apps[name].base)) as load:
+    with watched(stack, tmp_path, name) as seen:
+        begin = seen.load.plan.now()
         processes.send(victim, stack.engine, signal.SIGKILL)
+        killed = Moments([(begin, seen.load.plan.now())])
         until(lambda: replaced(stack, victim), seconds=20)
         until(lambda: ready(stack, name, 2), seconds=40, every=0.2)
         until(lambda: len(answering(apps[name])) == 2)
 
     # nginx asks another replica. (!) It gives up when the set of replicas changes between two tries.
-    assert len(load.lost_of("GET")) <= 2, load.lost
-    assert len(load.lost_of("POST")) <= 2, "only what was in flight there"
+    only_in_flight = Bounds({"GET": in_flight, "POST": in_flight}, gap={})
+    assert not only_in_flight.broken(seen.verdict, seen.requests(), killed), seen.verdict.losses
+    assert seen.verdict.lost["GET"] <= 2, seen.verdict.losses
 
 
 def replaced(stack: Stack, victim: dict) -> bool:
