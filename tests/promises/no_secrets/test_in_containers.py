@@ -1,13 +1,14 @@
 """What the engine and its containers show of the secrets: see promise.md."""
 
 import json
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
 
 from tests.engine import Stack
-from tests.processes import family
+from tests.processes import ROOTS, family
 from tests.promises.containers import Containers, containers, docker, inside  # noqa: F401
 from tests.promises.no_secrets.looking import answers, leaks, processes, values
 
@@ -37,6 +38,7 @@ def test_the_engine_tells_no_secret(containers: Containers, secrets: dict[str, s
     assert leaks(told(containers), secrets) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason=ROOTS)
 def test_no_process_shows_a_secret(containers: Containers, secrets: dict[str, str]) -> None:  # noqa: F811
     running = [(service, each["State"]["Pid"]) for service, each in containers.each() if each["State"]["Pid"]]
     pids = {pid for service, first in running if service not in TOLERATED for pid in family(first)}
