@@ -23,7 +23,7 @@ ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.s
 
 
 class Middleware:
-    """Applies the edge's headers; adds X-Served-By and X-Request-ID; measures; answers /metrics.
+    """Applies the edge's headers; adds X-Served-By, X-Request-ID and Server-Timing; measures; answers /metrics.
 
     A HEAD reaches the application as a GET with scope["ponte.head"]; its body is not sent.
     """
@@ -99,14 +99,17 @@ class Request:
         if message["type"] in ANSWERS:
             await self.read_to_the_end()
             self.status = message.get("status", 101)
-            own = [(b"x-served-by", self.replica.served_by.encode()), (b"x-request-id", self.id.encode())]
+            own = raw(self.replica.headers(self.id, self.seconds()))
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         elif message["type"] == "http.response.body" and self.scope["ponte.head"]:
             message = {**message, "body": b""}
         await self.server_send(message)
 
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
     def done(self) -> None:
-        seconds = time.perf_counter() - self.started
+        seconds = self.seconds()
         if self.scope["type"] == "http":
             metrics.observe(self.method, self.path, str(self.status), seconds)
         if self.replica.settings.access_log:
@@ -158,10 +161,14 @@ def seen(scope: Scope) -> dict[str, Any]:
     }
 
 
+def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer as ASGI has them."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 async def answer(send: Send, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
     pairs = {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.start", "status": status, "headers": raw(pairs)})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -177,8 +184,7 @@ async def answer_problem(send: Send, problem: Problem) -> None:
 
 async def stream(send: Send, content_type: str, parts: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
     pairs = {"Content-Type": content_type, **headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
-    await send({"type": "http.response.start", "status": 200, "headers": raw})
+    await send({"type": "http.response.start", "status": 200, "headers": raw(pairs)})
     async with aclosing(parts):
         async for part in parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})

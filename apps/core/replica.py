@@ -27,6 +27,11 @@ class Replica:
     def served_by(self) -> str:
         return f"{self.service}/{self.name}/{os.getpid()}"
 
+    def headers(self, request_id: str, seconds: float) -> dict[str, str]:
+        """What every answer carries; `seconds` since its request came, which browsers show beside it."""
+        timing = f"app;dur={seconds * 1000:.1f}"
+        return {"X-Served-By": self.served_by, "X-Request-ID": request_id, "Server-Timing": timing}
+
     @property
     def identity(self) -> dict[str, Any]:
         about = self.settings.about

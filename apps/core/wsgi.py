@@ -15,7 +15,7 @@ Headers = list[tuple[str, str]]
 
 
 class Middleware:
-    """Applies the edge's headers; adds X-Served-By and X-Request-ID; measures; answers /metrics."""
+    """Applies the edge's headers; adds X-Served-By, X-Request-ID and Server-Timing; measures; answers /metrics."""
 
     def __init__(self, app: App, replica: Replica) -> None:
         self.app = app
@@ -55,10 +55,13 @@ class Request:
         logs.request_id.set(self.id)
 
     def headers(self) -> Headers:
-        return [("X-Served-By", self.replica.served_by), ("X-Request-ID", self.id)]
+        return list(self.replica.headers(self.id, self.seconds()).items())
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
 
     def done(self) -> None:
-        seconds = time.perf_counter() - self.started
+        seconds = self.seconds()
         method = self.environ["REQUEST_METHOD"]
         metrics.observe(method, self.path, self.status, seconds)
         if self.replica.settings.access_log:

@@ -3,12 +3,14 @@
 import re
 import time
 
+import httpx
 import pytest
 
 from tests.apps import App
 from tests.contract import HEX_32, ROUTES, assert_error
 
 SERVED_BY = "{}/[A-Za-z0-9_.-]+/[0-9]+"
+TIMING = re.compile(r"app;dur=([0-9]+\.[0-9])")
 
 
 def test_index_says_who_answers(app: App):
@@ -30,11 +32,21 @@ def test_served_by_is_service_replica_and_pid(app: App):
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_every_answer_says_who_gave_it_and_has_an_id(app: App, path: str):
+def test_every_answer_says_who_gave_it_how_long_that_took_and_has_an_id(app: App, path: str):
     answer = app.request("DELETE", path)
 
     assert re.fullmatch(SERVED_BY.format(app.name), answer.headers["x-served-by"])
     assert HEX_32.fullmatch(answer.headers["x-request-id"])
+    assert TIMING.fullmatch(answer.headers["server-timing"])
+
+
+def milliseconds(answer: httpx.Response) -> float:
+    return float(TIMING.fullmatch(answer.headers["server-timing"])[1])
+
+
+def test_a_browser_is_told_how_long_the_application_took_to_begin_its_answer(app: App):
+    assert milliseconds(app.get("/wait?ms=120")) >= 120
+    assert milliseconds(app.get("/stream?chunks=1&ms=1000")) < 1000, "the end, not the beginning"
 
 
 def test_healthz_is_ok(app: App):
