@@ -1,12 +1,13 @@
 """The middleware of every ASGI application, written to the interface alone (ASGI 3)."""
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
-from core import logs, metrics, stopping
+from core import logs, metrics, params, stopping
 from core.errors import JSON_TYPE, Problem, not_allowed
 from core.forwarded import Trust, id_of
 from core.replica import Replica
@@ -58,6 +59,7 @@ class Request:
         self.replica = replica
         self.started = time.perf_counter()
         self.status = 500
+        self.receiving = asyncio.Lock()
         self.method = scope.get("method", "GET")
         self.path = scope["path"]
 
@@ -85,6 +87,10 @@ class Request:
         logs.request_id.set(self.id)
 
     async def receive(self) -> Message:
+        async with self.receiving:
+            return await self._receive()
+
+    async def _receive(self) -> Message:
         message = await self.server_receive()
         self.unread = message["type"] == "http.request" and message.get("more_body", False)
         return message
@@ -93,7 +99,9 @@ class Request:
         """nginx closes a client's connection, on which the next request may be under way, when the answer comes first."""
         left = DRAIN_BYTES
         while self.unread and left > 0:
-            left -= len((await self.receive()).get("body", b""))
+            async with self.receiving:
+                if self.unread:  # Quart reads on in a task of its own, and may have got the last block meanwhile
+                    left -= len((await self._receive()).get("body", b""))
 
     async def send(self, message: Message) -> None:
         if message["type"] in ANSWERS:
@@ -124,6 +132,11 @@ def has_body(headers: dict[str, str]) -> bool:
 
 WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def own_path(scope: Scope) -> str:
+    """The path as the application's own routes have it, without the edge's prefix."""
+    return str(scope["path"]).removeprefix(scope["root_path"])
 
 
 def first_values(scope: Scope) -> dict[str, str]:
@@ -159,6 +172,29 @@ def seen(scope: Scope) -> dict[str, Any]:
         "client": (scope.get("client") or ("",))[0],
         "headers": headers,
     }
+
+
+def query(scope: Scope) -> params.Query:
+    return params.Query(scope["query_string"].decode("latin-1"))
+
+
+async def blocks(scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    """The body of a request, refused by its length before any of it is read."""
+    params.check_length(header(scope, "content-length"), limit)
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "The body ended before its length.")
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+async def disconnect(receive: Receive) -> Message:
+    """Waits until the client has left."""
+    while (message := await receive())["type"] != "http.disconnect":
+        pass
+    return message
 
 
 def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

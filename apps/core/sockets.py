@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core import asgi, params
-from core.errors import JSON_TYPE, Problem, unprocessable
+from core.errors import JSON_TYPE, Problem, not_found, unprocessable
 from core.feed import AsyncFeed, Ended, Reader
 from core.settings import MIB
 from core.stopping import stopping
@@ -74,11 +74,23 @@ async def echo(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> Non
         pass
 
 
+async def only_echo(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    """Every WebSocket of an application without a database."""
+    if asgi.own_path(scope) == "/ws/echo":
+        return await echo(scope, receive, send)
+    await receive()
+    await deny(scope, send, no_socket())
+
+
+def no_socket() -> Problem:
+    return not_found("No WebSocket answers at this path.")
+
+
 async def chat(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send, feed: AsyncFeed, store: Store) -> None:
     await receive()
     try:
         check_origin(scope)
-        after = params.Query(scope["query_string"].decode("latin-1")).optional("after")
+        after = asgi.query(scope).optional("after")
         reader = await feed.reader(after).__aenter__()
     except Problem as problem:
         return await deny(scope, send, problem)
@@ -90,7 +102,7 @@ async def chat(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send, feed: 
         await reader.__aexit__()
 
 
-async def first_to_end(*parts: Awaitable[None]) -> None:
+async def first_to_end(*parts: Awaitable[object]) -> None:
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from core.params import too_large
@@ -29,7 +29,7 @@ def chunks(count: int, ms: int) -> Iterator[bytes]:
         yield chunk(number)
 
 
-async def achunks(count: int, ms: int, head: bool = False) -> AsyncIterator[bytes]:
+async def achunks(count: int, ms: int, head: bool = False) -> AsyncGenerator[bytes]:
     for number in range(0 if head else count):
         await asyncio.sleep(ms / 1000)
         yield chunk(number)

@@ -1,11 +1,12 @@
 """The middleware of every WSGI application, written to the interface alone (PEP 3333)."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from core import logs, metrics, stopping
+from core import logs, metrics, params, stopping, work
 from core.errors import JSON_TYPE, not_allowed
 from core.forwarded import Trust, id_of
 from core.replica import Replica
@@ -100,6 +101,20 @@ def metrics_page(environ: dict[str, Any], start_response: Callable[..., Any]) ->
     page = metrics.page()
     start_response("200 OK", [("Content-Type", metrics.CONTENT_TYPE), ("Content-Length", str(len(page)))])
     return [page]
+
+
+def query(environ: dict[str, Any]) -> params.Query:
+    return params.Query(environ.get("QUERY_STRING", ""))
+
+
+def blocks(environ: dict[str, Any], limit: int) -> Iterator[bytes]:
+    """The body of a request, refused by its length before any of it is read; to its end where the server marks that."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    params.check_length(length, limit)
+    left = sys.maxsize if environ.get("wsgi.input_terminated") else int(length)
+    while left and (block := environ["wsgi.input"].read(min(left, work.BLOCK_BYTES))):
+        left -= len(block)
+        yield block
 
 
 def request_headers(environ: dict[str, Any]) -> dict[str, str]:

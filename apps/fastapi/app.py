@@ -45,15 +45,11 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await database.close()
 
 
-def own_path(scope: asgi.Scope) -> str:
-    return str(scope["path"]).removeprefix(scope["root_path"])
-
-
 def exact(request: HTTPConnection) -> None:
     """Where FastAPI is generous: a path may end in a newline, and the last of repeated parameters counts."""
     if request.scope["type"] == "websocket":
         return
-    if route(own_path(request.scope)) is None:
+    if route(asgi.own_path(request.scope)) is None:
         raise not_found()
     query = params.Query(request.url.query)
     for parameter in request.scope["route"].dependant.query_params:
@@ -228,7 +224,7 @@ async def ws_chat(websocket: WebSocket) -> None:
 @fastapi.websocket("/{path:path}")
 async def no_websocket(websocket: WebSocket) -> None:
     await websocket.receive()
-    await sockets.deny(websocket.scope, websocket.send, not_found("No WebSocket answers at this path."))
+    await sockets.deny(websocket.scope, websocket.send, sockets.no_socket())
 
 
 def answer(problem: Problem) -> JSONResponse:
@@ -249,7 +245,7 @@ async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
 @fastapi.exception_handler(HTTPException)
 async def of_starlette(request: Request, error: HTTPException) -> JSONResponse:
     if error.status_code == 405:
-        return answer(not_allowed(ROUTES.get(route(own_path(request.scope)) or "", ("GET",))))
+        return answer(not_allowed(ROUTES.get(route(asgi.own_path(request.scope)) or "", ("GET",))))
     return answer(not_found() if error.status_code == 404 else Problem(error.status_code, f"{error.detail}."))
 
 

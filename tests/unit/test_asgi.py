@@ -49,3 +49,35 @@ def test_a_body_that_waits_for_100_continue_is_not_asked_for() -> None:
 
 def test_a_request_without_a_body_is_answered_at_once() -> None:
     assert "receive" not in order_of_events(0)
+
+
+async def refuse_and_read_on(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    """As Quart does: a task of its own receives until the client leaves."""
+
+    async def read_on() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    reading = asyncio.ensure_future(read_on())
+    await asyncio.sleep(0)
+    await refuse(scope, receive, send)
+    reading.cancel()
+
+
+def test_an_application_that_reads_beside_its_answer_does_not_hold_it_up() -> None:
+    async def answered() -> list[str]:
+        arriving: asyncio.Queue[asgi.Message] = asyncio.Queue()
+        sent: list[str] = []
+
+        async def send(message: asgi.Message) -> None:
+            sent.append(message["type"])
+
+        scope = {"type": "http", "method": "POST", "path": "/echo", "scheme": "http", "client": None}
+        scope["headers"] = [(b"content-length", b"2")]
+        running = asyncio.ensure_future(asgi.Middleware(refuse_and_read_on, REPLICA)(scope, arriving.get, send))
+        await asyncio.sleep(0.01)  # by then both wait for the one message there is
+        arriving.put_nowait({"type": "http.request", "body": b"xx"})
+        await asyncio.wait_for(running, 2)
+        return sent
+
+    assert asyncio.run(answered()) == ["http.response.start", "http.response.body"]

@@ -6,7 +6,7 @@ that end with the process. Those routes are answered here, over the plain interf
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from core import asgi, events, messages, params, sockets, work
@@ -25,8 +25,7 @@ class Router:
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "lifespan":
             return await lifespan(receive, send)
-        path = scope["path"].removeprefix(scope["root_path"])
-        answer = OWN.get((scope["type"], scope.get("method", ""), path), self.pass_on)
+        answer = OWN.get((scope["type"], scope.get("method", ""), asgi.own_path(scope)), self.pass_on)
         try:
             await answer(scope, receive, send)
         except Problem as problem:
@@ -35,59 +34,38 @@ class Router:
     async def pass_on(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "websocket":
             await receive()
-            return await sockets.deny(scope, send, Problem(404, "No WebSocket answers at this path."))
+            return await sockets.deny(scope, send, sockets.no_socket())
         await self.django(scope, await small_body(scope, receive), send)
 
 
 async def small_body(scope: asgi.Scope, receive: asgi.Receive) -> asgi.Receive:
     """What Django is given to read: JSON of at most 64 KiB where a body is expected, nothing elsewhere."""
-    path = scope["path"].removeprefix(scope["root_path"])
-    expected = scope["method"] == "POST" and "POST" in ROUTES.get(route(path) or "", ())
-    body = await work.acollect(blocks(scope, receive, params.JSON_LIMIT), params.JSON_LIMIT) if expected else b""
+    expected = scope["method"] == "POST" and "POST" in ROUTES.get(route(asgi.own_path(scope)) or "", ())
+    body = await work.acollect(asgi.blocks(scope, receive, params.JSON_LIMIT), params.JSON_LIMIT) if expected else b""
     whole = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> asgi.Message:
-        return whole.pop() if whole else await disconnect(receive)
+        return whole.pop() if whole else await asgi.disconnect(receive)
 
     return replay
 
 
-async def disconnect(receive: asgi.Receive) -> asgi.Message:
-    while (message := await receive())["type"] != "http.disconnect":
-        pass
-    return message
-
-
-async def blocks(scope: asgi.Scope, receive: asgi.Receive, limit: int) -> AsyncIterator[bytes]:
-    params.check_length(asgi.header(scope, "content-length"), limit)
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Problem(400, "The body ended before its length.")
-        more = message.get("more_body", False)
-        yield message.get("body", b"")
-
-
 async def echo(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-    body = await work.acollect(blocks(scope, receive, params.ECHO_LIMIT), params.ECHO_LIMIT)
+    body = await work.acollect(asgi.blocks(scope, receive, params.ECHO_LIMIT), params.ECHO_LIMIT)
     await asgi.answer(send, 200, asgi.header(scope, "content-type") or "application/octet-stream", body, {})
 
 
 async def digest(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
     limit = replica.settings.max_upload
-    result = await work.adigest(blocks(scope, receive, limit), limit)
+    result = await work.adigest(asgi.blocks(scope, receive, limit), limit)
     await asgi.answer(send, 200, JSON_TYPE, json.dumps(result).encode(), {})
 
 
 async def stream_events(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
     last = events.last_event_id(asgi.header(scope, "last-event-id"))
     body = events.body(await feed.reader(last).__aenter__(), head=scope["ponte.head"])
-    await sockets.first_to_end(asgi.stream(send, events.CONTENT_TYPE, body, work.STREAM_HEADERS), gone(receive))
-
-
-async def gone(receive: asgi.Receive) -> None:
-    await disconnect(receive)
+    sending = asgi.stream(send, events.CONTENT_TYPE, body, work.STREAM_HEADERS)
+    await sockets.first_to_end(sending, asgi.disconnect(receive))
 
 
 async def chat(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
