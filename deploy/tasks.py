@@ -22,14 +22,15 @@ LOCAL = "127.0.0.1"
 BOTH = ("tests/stack", "tests/promises")  # what an engine makes a difference to
 OF_MACHINE = ("CA_BUNDLE", "NGINX_BIN", "PG_BIN")
 MYPY = ("mypy", "--explicit-package-bases")
-# Where each runs. (!) apps/flask and its siblings hold a module `app` each: one run would take them for the same.
+# (!) They hold a module `app` each: one run of mypy would take them for the same.
+HOLDERS = ("flask", "fastapi", "starlette", "quart", "blacksheep", "bottle", "pyramid", "bare_wsgi", "bare_asgi")
+# Where each runs.
 CHECKS = (
     (".", ("ruff", "format", "--check", ".")),
     (".", ("ruff", "check", ".")),
     (".", ("mypy",)),
     ("apps", (*MYPY, "core", "serve")),
-    ("apps/flask", (*MYPY, "app.py")),
-    ("apps/fastapi", (*MYPY, "app.py")),
+    *((f"apps/{folder}", (*MYPY, "app.py")) for folder in HOLDERS),
     ("apps/django", (*MYPY, "wsgi.py", "asgi.py", "ponte")),
 )
 

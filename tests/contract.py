@@ -38,19 +38,25 @@ ROUTES = {
     "/ws/echo": READ,
     "/ws/chat": READ,
 }
+# What an application without a database answers as the others do; the rest of ROUTES is 404 there.
+CORE = {"/", "/healthz", "/headers", "/plaintext", "/json", "/cpu", "/wait", "/echo", "/digest", "/stream", "/events",
+        "/ws/echo"}  # fmt: skip
+PATHS = {path.partition("?")[0] for path in ROUTES}
 NEED_DATABASE = ("/readyz", "/query", "/messages", "/poll", "/jobs", "/events", "/ws/chat")
 
 
 @dataclass(frozen=True)
 class Service:
     name: str
+    framework: str
     interface: str
     folder: str
+    module: str
     server: str
+    has_database: bool
 
-    @property
-    def framework(self) -> str:
-        return Path(self.folder).name
+    def lacks(self, path: str) -> bool:
+        return not self.has_database and path.partition("?")[0] in PATHS - CORE
 
 
 def table() -> dict:
@@ -60,17 +66,23 @@ def table() -> dict:
     return json.loads(subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout)
 
 
-def services() -> dict[str, Service]:
-    rows = table()["services"].items()
-    return {name: Service(name, row["interface"], row["folder"], row["default"]) for name, row in rows}
+def applications(table: dict, key: str) -> dict[str, Service]:
+    return {name: application(name, row, key == "services") for name, row in table[key].items()}
 
 
-SERVICES = services()
+def application(name: str, row: dict, has_database: bool) -> Service:
+    module = row["app"].partition(":")[0]
+    return Service(name, row["framework"], row["interface"], row["folder"], module, row["default"], has_database)
+
+
+TABLE = table()
+SERVICES, FRAMEWORKS = applications(TABLE, "services"), applications(TABLE, "frameworks")
+APPLICATIONS = SERVICES | FRAMEWORKS  # what runs in the stack, and what the matrix starts beside it
 NAMES = tuple(SERVICES)
 WSGI = tuple(name for name, service in SERVICES.items() if service.interface == "wsgi")
 ASGI = tuple(name for name, service in SERVICES.items() if service.interface == "asgi")
 
-PHRASES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large",
+PHRASES = {400: "bad_request", 500: "internal_server_error", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large",
            414: "uri_too_long", 422: "unprocessable_content", 426: "upgrade_required",
            431: "request_header_fields_too_large", 501: "not_implemented", 502: "bad_gateway",
            503: "service_unavailable", 504: "gateway_timeout", 505: "http_version_not_supported"}  # fmt: skip

@@ -1,11 +1,15 @@
 """Server-sent events: the feed as text/event-stream."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from core.feed import Ended, Reader
 from core.params import digits
+from core.stopping import on_stop, stopping
 
 CONTENT_TYPE = "text/event-stream"
 COMMENT_SECONDS = 15
@@ -34,3 +38,35 @@ async def body(reader: Reader, head: bool = False) -> AsyncGenerator[bytes]:
         pass
     finally:
         await reader.__aexit__()
+
+
+class Silence:
+    """GET /events of an application without a database: nobody stores anything, so there are comments and no event.
+
+    A stream opens, says when to come back and is ended by a stop, as where there is something to tell.
+    """
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Event | None = None
+
+    def body(self, last_id: str | None, head: bool = False) -> AsyncGenerator[bytes]:
+        """A Problem at once when the id is none, though nothing comes after any."""
+        last_event_id(last_id)
+        return self._comments(head)
+
+    async def _comments(self, head: bool) -> AsyncGenerator[bytes]:
+        ended = self._end()
+        yield RETRY
+        while not head and not ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), COMMENT_SECONDS)
+            if not ended.is_set():
+                yield COMMENT
+
+    def _end(self) -> asyncio.Event:
+        if self.ended is None:
+            self.ended = asyncio.Event()
+            on_stop(partial(asyncio.get_running_loop().call_soon_threadsafe, self.ended.set))
+        if stopping():
+            self.ended.set()
+        return self.ended

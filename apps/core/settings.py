@@ -31,6 +31,18 @@ SERVICES = {
     "django-asgi": Service("django", "asgi", "django", "asgi:app", 8003),
     "fastapi": Service("fastapi", "asgi", "fastapi", "app:app", 8004),
 }
+BARE = "bare"  # no framework
+# What only the matrix starts, each with the part of the contract that needs no database.
+FRAMEWORKS = {
+    "starlette": Service("starlette", "asgi", "starlette", "app:app", 8011),
+    "quart": Service("quart", "asgi", "quart", "app:app", 8012),
+    "blacksheep": Service("blacksheep", "asgi", "blacksheep", "app:app", 8013),
+    "bottle": Service("bottle", "wsgi", "bottle", "app:app", 8014),
+    "pyramid": Service("pyramid", "wsgi", "pyramid", "app:app", 8015),
+    "bare-wsgi": Service(BARE, "wsgi", "bare_wsgi", "app:app", 8016),
+    "bare-asgi": Service(BARE, "asgi", "bare_asgi", "app:app", 8017),
+}
+KNOWN = SERVICES | FRAMEWORKS
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
@@ -130,13 +142,14 @@ class Settings:
 
     @property
     def about(self) -> Service:
-        return SERVICES[self.service]
+        return KNOWN[self.service]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], service: str) -> "Settings":
         """Raises Invalid with one sentence that quotes the wrong value."""
-        if service not in SERVICES:
-            raise Invalid(f"service {service!r} is unknown; choose from {', '.join(SERVICES)}")
+        if service not in KNOWN:
+            more = f"or of the matrix {', '.join(FRAMEWORKS)}"
+            raise Invalid(f"service {service!r} is unknown; choose from {', '.join(SERVICES)}, {more}")
         values = {name.lower(): value(environ, service, name) for name in VARIABLES}
         values["replica"] = values["replica"] or socket.gethostname()
         return cls(service=service, database_password=secret(environ, "DATABASE_PASSWORD"), **values)

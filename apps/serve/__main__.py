@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from core.settings import SERVICES, Invalid, Settings, variable
+from core.settings import BARE, FRAMEWORKS, KNOWN, SERVICES, Invalid, Service, Settings, variable
 
 from serve import cgroup, workers
 from serve.servers import DEFAULTS, SERVERS, Launch, Server
@@ -35,7 +35,7 @@ def main() -> None:
 
 def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="serve", description="Start the server of one replica.")
-    parser.add_argument("service", nargs="?", default="", help=", ".join(SERVICES))
+    parser.add_argument("service", nargs="?", default="", help=", ".join(KNOWN))
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, help="port to listen on (default: the service's own)")
     parser.add_argument("--check", action="store_true", help="print the command and do not run it")
@@ -44,14 +44,17 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 
 def table() -> dict[str, object]:
-    services = {
-        name: dataclasses.asdict(about) | {"default": DEFAULTS[about.interface]} for name, about in SERVICES.items()
-    }
     servers = {
         name: {"interface": server.interface, "per_cpu": server.per_cpu, "installed": installed(server)}
         for name, server in SERVERS.items()
     }
-    return {"services": services, "servers": servers}
+    return {"services": described(SERVICES), "frameworks": described(FRAMEWORKS), "servers": servers}
+
+
+def described(services: dict[str, Service]) -> dict[str, object]:
+    return {
+        name: dataclasses.asdict(about) | {"default": DEFAULTS[about.interface]} for name, about in services.items()
+    }
 
 
 def plan(options: argparse.Namespace) -> tuple[Launch, Server, str]:
@@ -79,13 +82,21 @@ def installed(server: Server) -> bool:
     return importlib.util.find_spec(server.module) is not None
 
 
+def found(about: Service) -> bool:
+    """Whether its framework is installed. (!) Its folder is found by that name too, as a package without an origin."""
+    spec = importlib.util.find_spec(about.framework)
+    return about.framework == BARE or (spec is not None and spec.origin is not None)
+
+
 def start(launch: Launch, server: Server, reason: str) -> None:
     settings = launch.settings
     if not installed(server):
         raise Invalid(f"{server.module} is not installed; install apps/requirements.txt")
     for name in ("database_url", "secret_key"):
-        if not getattr(settings, name):
+        if settings.service in SERVICES and not getattr(settings, name):
             raise Invalid(f"{name.upper()} is not set: set {name.upper()} or {name.upper()}_FILE")
+    if settings.service in FRAMEWORKS and not found(settings.about):
+        raise Invalid(f"{settings.about.framework} is not installed; install apps/matrix/requirements.txt")
     command = server.command(launch)
     print(
         f"serve: {settings.service}/{settings.replica}: {reason}", f"serve: {shlex.join(command)}", sep="\n", flush=True

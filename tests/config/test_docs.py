@@ -9,8 +9,9 @@ from core.settings import PER_SERVICE, SECRETS
 from core.settings import VARIABLES as READ_BY_APPS
 
 from deploy.targets import TARGETS
+from deploy.tasks import CHECKS
 from deploy.variables import VARIABLES, prefix
-from tests.contract import ROOT, ROUTES, SERVICES, table
+from tests.contract import CORE, FRAMEWORKS, ROOT, ROUTES, SERVICES, table
 
 README = (ROOT / "README.md").read_text()
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
@@ -51,6 +52,26 @@ def test_the_table_of_services_is_the_launchers():
     ]
 
     assert [[row[0], row[1].lower(), *row[2:]] for row in rows("Services")] == expected
+
+
+def test_the_table_of_frameworks_is_the_launchers():
+    expected = [
+        [name, about.framework, about.interface.upper(), about.server, f"apps/{about.folder}"]
+        for name, about in FRAMEWORKS.items()
+    ]
+
+    assert [[row[0], row[1].lower(), *row[2:]] for row in rows("Frameworks")] == expected
+
+
+def test_the_readme_says_what_a_framework_answers():
+    told = README.partition("\n## Frameworks\n")[2].partition("\n|")[0]
+
+    assert set(re.findall("`(/[a-z/]*)`", told)) == CORE
+
+
+@pytest.mark.parametrize("folder", {about.folder for about in (SERVICES | FRAMEWORKS).values()})
+def test_every_application_is_checked_for_its_types(folder: str):
+    assert f"apps/{folder}" in {where for where, _ in CHECKS}
 
 
 def test_the_table_of_servers_is_the_launchers():

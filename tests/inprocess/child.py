@@ -14,20 +14,19 @@ from typing import Any
 
 import httpx
 
-from tests.contract import ROOT, SERVICES, Service
+from tests.contract import APPLICATIONS, ROOT, Service
 
-MODULES = {"django": "wsgi", "django-asgi": "asgi"}  # the others are `app`
 CLIENT, STRANGER = "198.51.100.7", "203.0.113.9"
 Request = tuple[str, str, dict[str, Any]]
 
 
 class InProcess:
-    """Sends requests to an application in a child process."""
+    """Sends requests to an application in a child process; `around` is put around its callable."""
 
-    def __init__(self, service: Service, peer: str = "127.0.0.1") -> None:
+    def __init__(self, service: Service, peer: str = "127.0.0.1", around: Callable[[Any], Any] | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.child = context.Process(target=serve, args=(service.name, peer, theirs), daemon=True)
+        self.child = context.Process(target=serve, args=(service.name, peer, around, theirs), daemon=True)
         self.child.start()
         theirs.close()
         self.pipe.recv()  # it has imported the application
@@ -44,8 +43,9 @@ class InProcess:
         self.child.join(10)
 
 
-def serve(name: str, peer: str, pipe: Connection) -> None:
-    send = sender(SERVICES[name], load(SERVICES[name]), peer)
+def serve(name: str, peer: str, around: Callable[[Any], Any] | None, pipe: Connection) -> None:
+    app = load(APPLICATIONS[name])
+    send = sender(APPLICATIONS[name], around(app) if around else app, peer)
     pipe.send("ready")
     while True:
         try:
@@ -60,9 +60,9 @@ def serve(name: str, peer: str, pipe: Connection) -> None:
 
 def load(service: Service) -> Any:
     """The callable as the launcher finds it: apps/ and the application's folder on the path."""
-    sys.path[:0] = [str(ROOT / "apps"), str(ROOT / "apps" / service.framework)]
+    sys.path[:0] = [str(ROOT / "apps"), str(ROOT / "apps" / service.folder)]
     os.environ.update(environ(service))
-    return importlib.import_module(MODULES.get(service.name, "app")).app
+    return importlib.import_module(service.module).app
 
 
 def environ(service: Service) -> dict[str, str]:
@@ -81,7 +81,7 @@ def sender(service: Service, app: Any, peer: str) -> Callable[[Request], httpx.R
     if service.interface == "wsgi":
         client = httpx.Client(transport=httpx.WSGITransport(app, remote_addr=peer), headers=headers)
         return lambda request: without_jar(client, client.request(request[0], request[1], **request[2]))
-    runner, asgi = asyncio.Runner(), httpx.ASGITransport(app, client=(peer, 50000))
+    runner, asgi = asyncio.Runner(), httpx.ASGITransport(app, raise_app_exceptions=False, client=(peer, 50000))
     aclient = httpx.AsyncClient(transport=asgi, headers=headers, timeout=60)
     return lambda request: without_jar(aclient, runner.run(aclient.request(request[0], request[1], **request[2])))
 

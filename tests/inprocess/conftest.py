@@ -5,14 +5,30 @@ from collections.abc import Iterator
 import pytest
 
 from tests.apps import App
-from tests.contract import NAMES, SERVICES
+from tests.contract import APPLICATIONS
 from tests.inprocess.child import InProcess
 
 
-@pytest.fixture(scope="session", params=NAMES)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """An application is not asked for what it lacks."""
+    kept = [item for item in items if possible(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def possible(item: pytest.Item) -> bool:
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    if "inprocess" not in given:
+        return True
+    asked = [path for marker in item.iter_markers("asks") for path in marker.args]
+    asked += [given["path"]] if "path" in given else []
+    return not any(map(APPLICATIONS[given["inprocess"]].lacks, asked))
+
+
+@pytest.fixture(scope="session", params=APPLICATIONS)
 def inprocess(request: pytest.FixtureRequest) -> Iterator[App]:
-    http = InProcess(SERVICES[request.param])
-    yield App(SERVICES[request.param], http, "http://localhost:8080")
+    http = InProcess(APPLICATIONS[request.param])
+    yield App(APPLICATIONS[request.param], http, "http://localhost:8080")
     http.close()
 
 

@@ -6,14 +6,14 @@ from http.cookies import SimpleCookie
 import pytest
 
 from tests.apps import App
-from tests.contract import SERVICES
+from tests.contract import APPLICATIONS
 from tests.inprocess.child import CLIENT, STRANGER, InProcess
 
 
 @pytest.fixture
 def stranger(app: App) -> Iterator[App]:
     """The same application, called from an address that is not in FORWARDED_ALLOW_IPS."""
-    http = InProcess(SERVICES[app.name], peer=STRANGER)
+    http = InProcess(APPLICATIONS[app.name], peer=STRANGER)
     yield App(app.service, http, app.base)
     http.close()
 
@@ -27,6 +27,7 @@ def test_the_edge_is_believed(app: App):
     assert app.get("/json").headers["x-request-id"] == "0" * 31 + "1"
 
 
+@pytest.mark.asks("/session")
 def test_https_at_the_edge_makes_the_cookie_secure(app: App):
     answer = app.post("/session", headers={"X-Forwarded-Proto": "https"})
     (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()

@@ -28,6 +28,7 @@ def test_nothing_is_accepted_that_cannot_be_stored(app: App, path: str, body: di
     assert "retry-after" in answer.headers
 
 
+@pytest.mark.asks("/readyz")
 def test_readyz_is_503_within_two_seconds_and_names_the_check(app: App):
     began = time.monotonic()
     answer = app.get("/readyz")

@@ -61,6 +61,7 @@ def test_json_that_is_no_object_is_422(app: App, path: str):
         assert_error(app.post(path, content=body), 422)
 
 
+@pytest.mark.asks("/messages")
 @pytest.mark.parametrize("field", ("author", "text"))
 def test_a_text_of_the_wrong_type_or_content_is_422(app: App, field: str):
     good = {"author": "ada", "text": "hello"}
@@ -73,6 +74,7 @@ def test_a_text_of_the_wrong_type_or_content_is_422(app: App, field: str):
     assert_error(app.post("/messages", content=json.dumps(good)), 422)
 
 
+@pytest.mark.asks("/messages")
 @pytest.mark.parametrize(("field", "longest"), (("author", 80), ("text", 2000)))
 @pytest.mark.parametrize("character", ("a", "é", "\U0001f600"))
 def test_a_text_too_long_in_characters_is_422(app: App, field: str, longest: int, character: str):
@@ -81,6 +83,7 @@ def test_a_text_too_long_in_characters_is_422(app: App, field: str, longest: int
     assert_error(app.post("/messages", json=body), 422)
 
 
+@pytest.mark.asks("/jobs")
 def test_a_job_that_is_not_a_whole_number_in_range_is_422(app: App):
     for wrong in WRONG_NUMBERS:
         answer = app.post("/jobs", content=json.dumps({"ms": wrong}))
@@ -106,6 +109,7 @@ def test_a_json_body_over_64_kib_is_413(app: App, path: str):
         assert_error(app.post(path, content=body), 413)
 
 
+@pytest.mark.asks("/messages")
 def test_an_idempotency_key_that_is_no_uuid_is_422(app: App):
     for key in ("", "1", "abc", "{" + UUID + "}", "0" * 32, UUID[:-1] + "g"):
         answer = app.post("/messages", json={"author": "ada", "text": "x"}, headers={"Idempotency-Key": key})
@@ -118,4 +122,8 @@ def test_what_the_client_sent_is_not_repeated_in_the_error(app: App):
 
     assert marker not in app.get(f"/wait?ms={marker}").text
     assert marker not in app.get(f"/{marker}").text
-    assert marker not in app.post("/jobs", json={"ms": marker}).text
+
+
+@pytest.mark.asks("/jobs")
+def test_what_stood_in_a_body_is_not_repeated_in_the_error(app: App):
+    assert "d1b7c0ffee" not in app.post("/jobs", json={"ms": "d1b7c0ffee"}).text

@@ -6,7 +6,7 @@ import pytest
 
 from tests import wire
 from tests.apps import App
-from tests.contract import HEX_32
+from tests.contract import HEX_32, assert_error
 from tests.corpus import FORGED
 from tests.engine import Stack
 
@@ -99,6 +99,11 @@ def test_repeated_headers_are_joined_by_comma_and_space(app: App):
 def test_the_query_string_arrives_unchanged(app: App):
     assert app.get("/wait?ms=1&x=%2F%26&y=a+b").json() == {"ms": 1}
     assert app.get("/wait?x=/../&ms=2").json() == {"ms": 2}
+
+
+def test_a_path_that_is_no_text_is_404(app: App):
+    for path in ("/json%FF", "/%FF", "/%C3json"):
+        assert_error(app.get(path), 404)
 
 
 def test_the_prefix_without_its_slash_is_redirected_for_good(app: App, stack: Stack):

@@ -16,6 +16,10 @@ def test_a_path_that_is_not_exactly_a_route_is_404(app: App, path: str):
     assert_error(app.get(path), 404)
 
 
+def test_a_path_may_be_percent_encoded(app: App):
+    assert app.get("/%6As%6Fn").json() == {"message": "Hello, World!"}
+
+
 @pytest.mark.parametrize("method", ("POST", "DELETE", "OPTIONS", "PROPFIND"))
 def test_an_unknown_path_is_404_for_every_method(app: App, method: str):
     assert_error(app.request(method, "/no-such-path"), 404)

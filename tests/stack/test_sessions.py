@@ -6,6 +6,7 @@ import pytest
 
 from tests.apps import App
 
+pytestmark = pytest.mark.asks("/session")
 FORGED = ("", "x", "1", "eyJ2aXNpdHMiOjl9", "eyJ2aXNpdHMiOjl9.AAAAAAAAAAAAAAAAAAAAAAAAAAA", "a.b.c", "%00", "." * 300)
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from core.settings import MIB, Settings
+from core.settings import FRAMEWORKS, KNOWN, MIB, SERVICES, Service, Settings
 from serve import __main__ as launcher
 from serve import servers, workers
 from serve.cgroup import Limits, limits
@@ -94,7 +94,17 @@ def serve(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
             "LOG_LEVEL='loud' is unknown; choose from debug, info, warning, error, critical",
         ),
         ("flask", {"SECRET_KEY_FILE": "/none"}, "SECRET_KEY_FILE='/none' cannot be read: No such file or directory"),
-        ("flsk", {}, "service 'flsk' is unknown; choose from flask, django, django-asgi, fastapi"),
+        (
+            "flsk",
+            {},
+            "service 'flsk' is unknown; choose from flask, django, django-asgi, fastapi, or of the matrix starlette,"
+            " quart, blacksheep, bottle, pyramid, bare-wsgi, bare-asgi",
+        ),
+        (
+            "bottle",
+            {"BOTTLE_SERVER": "uvicorn"},
+            "BOTTLE_SERVER='uvicorn' does not serve WSGI, which bottle is; choose from gunicorn, gunicorn-sync",
+        ),
     ],
 )
 def test_a_wrong_value_is_one_line_that_quotes_it(service: str, environ: dict[str, str], sentence: str) -> None:
@@ -116,6 +126,24 @@ def test_nothing_starts_without_a_database_and_a_secret() -> None:
         2,
         "serve: DATABASE_URL is not set: set DATABASE_URL or DATABASE_URL_FILE\n",
     )
+
+
+def test_frameworks_stand_beside_the_services_and_need_neither() -> None:
+    table = launcher.table()
+
+    assert (set(table["services"]), set(table["frameworks"])) == (set(SERVICES), set(FRAMEWORKS))
+    assert len({about.port for about in KNOWN.values()}) == len(SERVICES) + len(FRAMEWORKS)
+    assert serve("bottle", "--check").returncode == 0
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_no_folder_hides_the_framework_it_is_named_like(name: str) -> None:
+    assert launcher.found(KNOWN[name])
+    assert not (launcher.APPS / KNOWN[name].folder / "__init__.py").exists()
+
+
+def test_a_folder_is_not_taken_for_the_framework_that_is_missing() -> None:
+    assert not launcher.found(Service("matrix", "wsgi", "matrix", "app:app", 1))
 
 
 def group(tmp_path: Path, membership: str, **files: str) -> Limits:
