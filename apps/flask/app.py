@@ -41,6 +41,13 @@ flask.url_map.merge_slashes = False  # //json is another path, not a redirect
 flask.json.sort_keys = False  # type: ignore[attr-defined]
 
 
+@flask.before_request
+def exact() -> None:
+    """Werkzeug drops slashes at the beginning."""
+    if route(request.environ["PATH_INFO"]) is None:
+        raise not_found()
+
+
 def query() -> params.Query:
     return params.Query(request.query_string.decode("latin-1"))
 

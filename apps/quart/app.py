@@ -46,6 +46,13 @@ quart.url_map.merge_slashes = False  # //json is another path, not a redirect
 quart.json.sort_keys = False  # type: ignore[attr-defined]
 
 
+@quart.before_request
+async def exact() -> None:
+    """Werkzeug drops slashes at the beginning."""
+    if route(asgi.own_path(scope())) is None:
+        raise not_found()
+
+
 def scope() -> asgi.Scope:
     return cast(asgi.Scope, request.scope)
 
