@@ -38,7 +38,7 @@ from tests.stack.test_websockets import (
 
 WSGI = [name for name, about in FRAMEWORKS.items() if about.interface == "wsgi"]
 ASGI = [name for name, about in FRAMEWORKS.items() if about.interface == "asgi"]
-Started = Callable[[str], App]
+Started = Callable[[str], Lone]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,29 +53,28 @@ def alone(name: str) -> AbstractContextManager[Lone]:
 
 
 @pytest.fixture(scope="module")
-def started(http: httpx.Client) -> Iterator[Started]:
+def started() -> Iterator[Started]:
     with ExitStack() as running:
+        yield cache(lambda name: running.enter_context(alone(name)))
 
-        @cache
-        def start(name: str) -> App:
-            return App(FRAMEWORKS[name], http, running.enter_context(alone(name)).url)
 
-        yield start
+def client(lone: Lone, http: httpx.Client) -> App:
+    return App(FRAMEWORKS[lone.service], http, lone.url)
 
 
 @pytest.fixture(params=FRAMEWORKS)
-def app(request: pytest.FixtureRequest, started: Started) -> App:
-    return started(request.param)
+def app(request: pytest.FixtureRequest, started: Started, http: httpx.Client) -> App:
+    return client(started(request.param), http)
 
 
 @pytest.fixture(params=WSGI)
-def wsgi_app(request: pytest.FixtureRequest, started: Started) -> App:
-    return started(request.param)
+def wsgi_app(request: pytest.FixtureRequest, started: Started, http: httpx.Client) -> App:
+    return client(started(request.param), http)
 
 
 @pytest.fixture(params=ASGI)
-def asgi_app(request: pytest.FixtureRequest, started: Started) -> App:
-    return started(request.param)
+def asgi_app(request: pytest.FixtureRequest, started: Started, http: httpx.Client) -> App:
+    return client(started(request.param), http)
 
 
 def test_a_body_without_a_length_arrives_whole(app: App):
@@ -95,6 +94,14 @@ def test_a_body_without_a_length_is_cut_at_its_limit(app: App):
 
 def test_an_upload_far_beyond_every_buffer_is_digested(app: App):
     assert app.post("/digest", content=bytes(20 * MIB)).json()["bytes"] == 20 * MIB
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_every_line_of_the_log_is_a_json_object(name: str, started: Started):
+    log = started(name).log
+    log.seek(0)
+
+    assert [line for line in log.read().splitlines() if not line.startswith((b"{", b"serve: "))] == []
 
 
 @pytest.mark.parametrize("name", ASGI)
