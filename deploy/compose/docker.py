@@ -86,9 +86,9 @@ class Docker:
         except FileNotFoundError:
             raise impossible("docker is not installed; use ENGINE=native") from None
 
-    def hand_over(self, argv: Iterable[str]) -> int:
+    def hand_over(self, argv: Iterable[str], environment: Mapping[str, str] | None = None) -> int:
         """The terminal belongs to the command."""
-        return run(list(argv), cwd=self.settings.root, env=self.environment).returncode
+        return run(list(argv), cwd=self.settings.root, env=environment or self.environment).returncode
 
     def print(self, argv: list[str]) -> None:
         """For a file or a pipe: Compose 2.26 clears the terminal's line even where there is none."""

@@ -330,7 +330,8 @@ class Compose(Engine):
         return self.inside(self.one(service), "bash")
 
     def psql(self) -> int:
-        return self.inside(self.one("postgres"), "psql", "--username=ponte", "--dbname=ponte")
+        found = database(self.docker, self.one("postgres"), *(["--tty"] if sys.stdin.isatty() else []))
+        return self.docker.hand_over(found.program("psql"), found.environment)
 
     def database(self) -> Database:
         return database(self.docker, self.one("postgres"))

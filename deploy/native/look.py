@@ -6,11 +6,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import unquote, urlsplit
 
 from deploy import edge
+from deploy.backup.database import libpq
 from deploy.errors import impossible
-from deploy.native import postgres, releases, replicas
+from deploy.native import releases, replicas
+from deploy.native.database import database
 from deploy.native.layout import Layout
 from deploy.native.record import Record
 from deploy.native.routing import Routing
@@ -43,32 +44,13 @@ def shell(service: str, record: Record, settings: Settings, layout: Layout) -> N
         environ = replicas.environment(members[0], settings, layout)
         become([shell_path()], releases.apps(tree, settings, layout), environ, releases.python(tree, layout))
     folders = {"nginx": layout.nginx, "postgres": layout.data}
-    extra = database_environment(layout) if service == "postgres" else {}
+    extra = libpq((layout.secrets / "database_url").read_text().strip()) if service == "postgres" else {}
     become([shell_path()], folders[service], extra)
 
 
 def psql(settings: Settings, layout: Layout) -> NoReturn:
-    become([psql_path(settings, layout)], settings.root, database_environment(layout))
-
-
-def psql_path(settings: Settings, layout: Layout) -> str:
-    found = [each.tool("psql") for each in postgres.candidates(settings)]
-    path = next((str(path) for path in found if path.exists()), shutil.which("psql"))
-    if not path:
-        raise impossible("there is no psql here; install PostgreSQL's client, or set PG_BIN")
-    return path
-
-
-def database_environment(layout: Layout) -> dict[str, str]:
-    """What libpq reads; the password never stands on a command line."""
-    url = urlsplit((layout.secrets / "database_url").read_text().strip())
-    return {
-        "PGHOST": url.hostname or "",
-        "PGPORT": str(url.port or 5432),
-        "PGUSER": unquote(url.username or ""),
-        "PGPASSWORD": unquote(url.password or ""),
-        "PGDATABASE": url.path.lstrip("/"),
-    }
+    found = database(settings, layout)
+    become([*found.program("psql")], settings.root, found.environment)
 
 
 def shell_path() -> str:

@@ -9,6 +9,7 @@ pytest.importorskip("psutil")
 
 from deploy.backup.database import libpq, reason
 from deploy.compose import database
+from deploy.engines.compose import Compose
 from deploy.errors import Refused
 from deploy.native import database as native
 from deploy.native import postgres
@@ -78,6 +79,25 @@ def test_the_stacks_own_database_is_asked_in_its_container():
     line = " ".join(found.argv("psql", name="scratch"))
 
     assert line == "docker exec --interactive --env PGUSER=ponte 4f2a psql --no-password --dbname=scratch"
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_make_psql_opens_the_database_that_the_applications_use(monkeypatch: pytest.MonkeyPatch, tty: bool):
+    """In containers too where it is one of your own, with all that its address says."""
+    asked: list[tuple[list[str], dict[str, str]]] = []
+    docker = SimpleNamespace(
+        environment={"DATABASE_URL": "postgresql://me:secret@db/x?sslmode=require"},
+        settings=SimpleNamespace(project="ponte"),
+        ask=lambda *_: "postgres:17\n",
+        hand_over=lambda words, environment: asked.append((words, environment)),
+    )
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: tty))
+    Compose.psql(SimpleNamespace(docker=docker, one=lambda _: SimpleNamespace(id="4f2a", hostname="4f2a")))  # type: ignore[arg-type]
+    ((words, environment),) = asked
+
+    assert words[:2] == ("docker", "run") and words[-2:] == ("postgres:17", "psql")
+    assert ("--tty" in words) == tty
+    assert (environment["PGHOST"], environment["PGSSLMODE"]) == ("db", "require")
 
 
 def test_natively_the_programs_are_those_of_the_server_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
