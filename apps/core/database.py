@@ -50,8 +50,11 @@ def pool_options(settings: Settings) -> dict[str, Any]:
 def ended(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
     """Whether the server has ended the session while it lay idle, by what has arrived; nobody is asked."""
     with socket.socket(fileno=os.dup(connection.fileno())) as link:
+        link.setblocking(
+            False
+        )  # as libpq has it; for gevent MSG_DONTWAIT would not do, it would wait for something to read
         try:
-            arrived = link.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            arrived = link.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
     return not arrived or arrived not in UNASKED

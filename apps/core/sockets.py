@@ -10,7 +10,7 @@ from core import asgi, params
 from core.errors import JSON_TYPE, Problem, not_found, unprocessable
 from core.feed import AsyncFeed, Ended, Reader
 from core.settings import MIB
-from core.stopping import stopping
+from core.stopping import stopping, told
 
 LIMIT_BYTES = MIB
 TOO_BIG, RESTART, TRY_LATER = 1009, 1012, 1013
@@ -67,11 +67,18 @@ async def echo(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> Non
     socket = Socket(receive, send)
     await receive()
     await socket.accept()
-    try:
-        while True:
-            await socket.send(await socket.receive())
-    except Gone:
-        pass
+    await first_to_end(repeat(socket), leave(socket))
+
+
+async def repeat(socket: Socket) -> None:
+    while True:
+        await socket.send(await socket.receive())
+
+
+async def leave(socket: Socket) -> None:
+    """Few servers do it: most wait for their sockets, or cut them without a word."""
+    await told()
+    await socket.close(RESTART)
 
 
 async def only_echo(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:

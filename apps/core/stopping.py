@@ -3,6 +3,9 @@
 The handler of SIGTERM is put in front of the server's own, which runs after it as if nothing were there.
 """
 
+import _thread
+import asyncio
+import functools
 import signal
 import threading
 from collections.abc import Callable
@@ -19,6 +22,20 @@ def stopping() -> bool:
 def on_stop(callback: Callable[[], object]) -> None:
     """Calls back, from another thread, once the process is told to stop."""
     _callbacks.append(callback)
+
+
+async def told() -> None:
+    """Returns once the process is told to stop."""
+    await _event(asyncio.get_running_loop()).wait()
+
+
+@functools.cache
+def _event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    event = asyncio.Event()
+    on_stop(functools.partial(loop.call_soon_threadsafe, event.set))
+    if _stopping:
+        event.set()
+    return event
 
 
 def watch() -> None:
@@ -42,8 +59,9 @@ def tell() -> None:
     global _stopping
     if not _stopping:
         _stopping = True
-        # (!) Not in the handler itself: it may have interrupted a holder of the locks that callbacks take.
-        threading.Thread(target=_run_callbacks, daemon=True).start()
+        # (!) Not in the handler itself: it may have interrupted a holder of the locks that callbacks take. Nor as a Thread,
+        # which waits until it has begun: gevent forbids that here, and the worker would die of it.
+        _thread.start_new_thread(_run_callbacks, ())
 
 
 def _run_callbacks() -> None:
