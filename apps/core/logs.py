@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import time
 from contextvars import ContextVar
@@ -24,6 +25,11 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def of_this_process() -> JsonLines:
+    """For servers that read a logging configuration from a file."""
+    return JsonLines(os.environ.get("SERVICE", ""), os.environ.get("REPLICA", ""))
 
 
 def utc(seconds: float) -> str:

@@ -14,7 +14,8 @@ from typing import NoReturn
 from core.settings import BARE, FRAMEWORKS, KNOWN, SERVICES, Invalid, Service, Settings, variable
 
 from serve import cgroup, workers
-from serve.servers import DEFAULTS, SERVERS, Launch, Server
+from serve.commands import Launch
+from serve.servers import DEFAULTS, SERVERS, Server
 
 APPS = Path(__file__).resolve().parent.parent
 SHARED_MEMORY = "/dev/shm"
@@ -39,15 +40,15 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, help="port to listen on (default: the service's own)")
     parser.add_argument("--check", action="store_true", help="print the command and do not run it")
+    parser.add_argument(
+        "--matrix", action="store_true", help="take a server that is a reference in the matrix only, too"
+    )
     parser.add_argument("--table", action="store_true", help="print services and servers as JSON")
     return parser.parse_args(words)
 
 
 def table() -> dict[str, object]:
-    servers = {
-        name: {"interface": server.interface, "per_cpu": server.per_cpu, "installed": installed(server)}
-        for name, server in SERVERS.items()
-    }
+    servers = {name: row(server) for name, server in SERVERS.items()}
     return {"services": described(SERVICES), "frameworks": described(FRAMEWORKS), "servers": servers}
 
 
@@ -57,25 +58,36 @@ def described(services: dict[str, Service]) -> dict[str, object]:
     }
 
 
+def row(server: Server) -> dict[str, object]:
+    told = {each.name: getattr(server, each.name) for each in dataclasses.fields(server) if each.name != "command"}
+    return told | {"installed": installed(server)}
+
+
 def plan(options: argparse.Namespace) -> tuple[Launch, Server, str]:
     settings = Settings.from_env(os.environ, options.service)
     name = settings.server or DEFAULTS[settings.about.interface]
-    server = choose(name, settings)
+    server = choose(name, settings, options.matrix)
     settings = dataclasses.replace(settings, server=name)
     number, reason = workers.choose(settings.web_concurrency, server.per_cpu, cgroup.read())
     shared_memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
     return Launch(settings, options.host, options.port or settings.about.port, number, shared_memory), server, reason
 
 
-def choose(name: str, settings: Settings) -> Server:
+def choose(name: str, settings: Settings, matrix: bool = False) -> Server:
     given = f"{variable(os.environ, settings.service, 'SERVER')}={name!r}"
-    fitting = [key for key, server in SERVERS.items() if server.interface == settings.about.interface]
+    interface = settings.about.interface
+    fitting = {key: each for key, each in SERVERS.items() if interface in each.interfaces}
+    choices = ", ".join(key for key, each in fitting.items() if not each.matrix_only)
     if name not in SERVERS:
-        raise Invalid(f"{given} is unknown; choose from {', '.join(fitting)}")
+        raise Invalid(f"{given} is unknown; choose from {choices}")
     if name not in fitting:
-        wanted = f"{settings.about.interface.upper()}, which {settings.service} is"
-        raise Invalid(f"{given} does not serve {wanted}; choose from {', '.join(fitting)}")
-    return SERVERS[name]
+        wanted = f"{interface.upper()}, which {settings.service} is"
+        crossing = next((key for key in fitting if key == f"{name}-a2wsgi"), "")
+        bridge = f"; {crossing} puts an adapter between" if crossing else ""
+        raise Invalid(f"{given} does not serve {wanted}{bridge}; choose from {choices}")
+    if fitting[name].matrix_only and not matrix:
+        raise Invalid(f"{given} is a reference for the matrix and carries no stack; choose from {choices}")
+    return fitting[name]
 
 
 def installed(server: Server) -> bool:
@@ -91,7 +103,7 @@ def found(about: Service) -> bool:
 def start(launch: Launch, server: Server, reason: str) -> None:
     settings = launch.settings
     if not installed(server):
-        raise Invalid(f"{server.module} is not installed; install apps/requirements.txt")
+        raise Invalid(missing(settings, server))
     for name in ("database_url", "secret_key"):
         if settings.service in SERVICES and not getattr(settings, name):
             raise Invalid(f"{name.upper()} is not set: set {name.upper()} or {name.upper()}_FILE")
@@ -104,9 +116,16 @@ def start(launch: Launch, server: Server, reason: str) -> None:
     os.execvpe(command[0], command, environment(settings))
 
 
+def missing(settings: Settings, server: Server) -> str:
+    given = f"{variable(os.environ, settings.service, 'SERVER')}={settings.server!r}"
+    needs = f", which needs {server.program[0]} ({server.program[1]})" if server.program else ""
+    return f"{given} is not installed; ./ponte up installs it, pip install -r {server.packages}/requirements.txt too{needs}"
+
+
 def environment(settings: Settings) -> dict[str, str]:
     paths = [str(APPS), str(APPS / settings.about.folder)]
     own = {"SERVICE": settings.service, "SERVER": settings.server or "", "REPLICA": settings.replica}
+    own |= {"GRACEFUL_TIMEOUT": str(settings.graceful_timeout)}  # read by modules of ours that stand before a server
     own |= {"PYTHONPATH": os.pathsep.join(paths), "PROMETHEUS_MULTIPROC_DIR": metrics_folder()}
     # An empty variable is unset, for the server's own reading too: Gunicorn fails on WEB_CONCURRENCY="".
     return {name: value for name, value in os.environ.items() if value} | own

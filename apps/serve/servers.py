@@ -1,114 +1,174 @@
-"""The servers: the only place that knows one. Adding a server is one function and one line of SERVERS."""
+"""The table of servers, the only place that knows one: a function in commands.py and a line here add another."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.settings import Settings
+from serve import commands
+from serve.commands import Launch
 
-# The ladder, in seconds: GRACEFUL_TIMEOUT 35 < edge read timeout 60 = this < KEEPALIVE 75.
-WORKER_TIMEOUT = 60
-# Connections a replica queues before it accepts them; what is queued at a stop is still served.
-BACKLOG = 512
-WEBSOCKET_LIMIT = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What a builder turns into a command; `shared_memory` is a folder in memory, or None."""
-
-    settings: Settings
-    host: str
-    port: int
-    workers: int
-    shared_memory: str | None = None
-
-    @property
-    def app(self) -> str:
-        return self.settings.about.app
-
-
-def flags(**options: object) -> list[str]:
-    """flags(keep_alive=75, reload=True, backlog=None) == ["--keep-alive", "75", "--reload"]"""
-    words: list[str] = []
-    for name, value in options.items():
-        if value is not None and value is not False:
-            words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", str(value)]
-    return words
-
-
-def gunicorn_with(worker_class: str, threads: int, launch: Launch) -> list[str]:
-    settings = launch.settings
-    common = flags(
-        config="python:serve.gunicorn",
-        bind=f"{launch.host}:{launch.port}",
-        worker_class=worker_class,
-        workers=launch.workers,
-        threads=threads,
-        timeout=WORKER_TIMEOUT,
-        graceful_timeout=settings.graceful_timeout,
-        keep_alive=settings.keepalive,
-        backlog=BACKLOG,
-        # The edge checks sizes (8 KiB, 100 headers) and adds some of its own.
-        limit_request_line=8190,
-        limit_request_fields=120,
-        # The C parser that can be installed today accepts bare LF and folded headers.
-        http_parser="python",
-        # Off: it would be created under the home directory, which a container cannot write.
-        no_control_socket=True,
-        # Off: one middleware in apps/core applies what the edge says, under every server alike.
-        forwarded_allow_ips="127.255.255.255",
-        worker_tmp_dir=launch.shared_memory,
-        log_level=settings.log_level,
-        reload=settings.dev,
-    )
-    return [sys.executable, "-m", "gunicorn", launch.app, *common, "--limit-request-field_size", "16380"]
-
-
-def gunicorn(launch: Launch) -> list[str]:
-    return gunicorn_with("serve.gthread.DrainingWorker", launch.settings.threads, launch)
-
-
-def gunicorn_sync(launch: Launch) -> list[str]:
-    return gunicorn_with("sync", 1, launch)
-
-
-def uvicorn(launch: Launch) -> list[str]:
-    settings = launch.settings
-    return [sys.executable, "-m", "serve.uvicorn", launch.app] + flags(
-        host=launch.host,
-        port=launch.port,
-        # (!) With --reload Uvicorn takes no --workers.
-        workers=None if settings.dev else launch.workers,
-        loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        # The application closes above 1 MiB with 1009; the server's limit must not come first.
-        ws_max_size=WEBSOCKET_LIMIT,
-        timeout_keep_alive=settings.keepalive,
-        timeout_graceful_shutdown=settings.graceful_timeout,
-        backlog=BACKLOG,
-        no_proxy_headers=True,
-        no_server_header=True,
-        no_access_log=True,
-        log_level=settings.log_level,
-        reload=settings.dev,
-    )
+WSGI, ASGI = ("wsgi",), ("asgi",)
+HTTP1, HTTP2 = ("HTTP/1.1",), ("HTTP/1.1", "HTTP/2")
+APPS, OPTIONAL, APACHE = "apps", "apps/serve", "apps/serve/mod_wsgi"
+WHOLE = (
+    "streaming of requests: a body is whole in memory, or in a file below /tmp (64 MB in containers), before it is seen"
+)
 
 
 @dataclass(frozen=True)
 class Server:
-    """`module` must be installed; `per_cpu`: one worker for each CPU unless WEB_CONCURRENCY says otherwise."""
+    """`module` must be installed, from the lock file of `packages`; `about` and the rest are for people."""
 
-    interface: str
+    interfaces: tuple[str, ...]
     module: str
-    per_cpu: bool
     command: Callable[[Launch], list[str]]
+    about: str
+    stop: str  # what SIGTERM does
+    packages: str = OPTIONAL
+    per_cpu: bool = False  # one worker for each CPU unless WEB_CONCURRENCY says otherwise
+    protocols: tuple[str, ...] = HTTP1
+    websockets: bool = False
+    loses: str = ""  # of what the contract promises
+    matrix_only: bool = False
+    program: tuple[str, str] | None = None  # needed from outside of pip, and how to get it
 
 
 SERVERS = {
-    "gunicorn": Server("wsgi", "gunicorn", True, gunicorn),
-    "gunicorn-sync": Server("wsgi", "gunicorn", True, gunicorn_sync),
-    "uvicorn": Server("asgi", "uvicorn", False, uvicorn),
+    "gunicorn": Server(
+        WSGI,
+        "gunicorn",
+        commands.gunicorn,
+        about="threads (`THREADS`), one worker for each CPU",
+        stop="serves its queue, closes the listener, finishes",
+        packages=APPS,
+        per_cpu=True,
+    ),
+    "gunicorn-sync": Server(
+        WSGI,
+        "gunicorn",
+        commands.gunicorn_sync,
+        about="one request at a time in each worker",
+        stop="finishes; loses its queue when it has several workers",
+        packages=APPS,
+        per_cpu=True,
+    ),
+    "gunicorn-gevent": Server(
+        WSGI,
+        "gevent",
+        commands.gunicorn_gevent,
+        about="a greenlet for each connection",
+        stop="closes the listener, finishes",
+        per_cpu=True,
+    ),
+    "uvicorn": Server(
+        ASGI,
+        "uvicorn",
+        commands.uvicorn,
+        about="one event loop a replica",
+        stop="serves its queue, closes the listener, finishes",
+        packages=APPS,
+        websockets=True,
+    ),
+    "gunicorn-asgi": Server(
+        ASGI,
+        "gunicorn",
+        commands.gunicorn_asgi,
+        about="Gunicorn's own event loop, one worker for each CPU",
+        stop="closes the listener, finishes",
+        packages=APPS,
+        per_cpu=True,
+        loses="the body of a refused handshake",
+        websockets=True,
+    ),
+    "granian": Server(
+        WSGI + ASGI,
+        "granian",
+        commands.granian,
+        about="HTTP in Rust; threads (`THREADS`) or event loops, one worker for each CPU",
+        stop="closes the listener, finishes",
+        per_cpu=True,
+        protocols=HTTP2,
+        loses="headers of an accepted handshake, and of a WSGI body that breaks off the fact that it did",
+        websockets=True,
+    ),
+    "hypercorn": Server(
+        ASGI,
+        "hypercorn",
+        commands.hypercorn,
+        about="one event loop a replica",
+        stop="closes the listener, finishes; loses its queue when it has several workers",
+        protocols=HTTP2,
+        websockets=True,
+    ),
+    "daphne": Server(
+        ASGI,
+        "daphne",
+        commands.daphne,
+        about="one event loop a replica, on Twisted",
+        stop="serves its queue, closes the listener, finishes",
+        loses=f"{WHOLE}; the body of a refused handshake",
+        websockets=True,
+    ),
+    "uwsgi": Server(
+        WSGI,
+        "pyuwsgi",
+        commands.uwsgi,
+        about="threads (`THREADS`) in C, one worker for each CPU; no kept connections",
+        stop="finishes; loses its queue, and long polls run to their end",
+        per_cpu=True,
+    ),
+    "mod_wsgi": Server(
+        WSGI,
+        "mod_wsgi",
+        commands.mod_wsgi,
+        about="Apache with threads (`THREADS`), one worker for each CPU",
+        stop="closes the listener, finishes; loses its queue, and long polls run to their end",
+        packages=APACHE,
+        per_cpu=True,
+        program=("apxs", "apt install apache2-bin apache2-dev"),
+    ),
+    "waitress": Server(
+        WSGI,
+        "waitress",
+        commands.waitress,
+        about="threads (`THREADS`) behind one event loop",
+        stop="serves its queue, closes the listener, finishes",
+        loses=WHOLE,
+    ),
+    "uvicorn-a2wsgi": Server(
+        WSGI,
+        "a2wsgi",
+        commands.uvicorn_a2wsgi,
+        about="a WSGI application crossing over to Uvicorn, in threads (`THREADS`)",
+        stop="serves its queue, closes the listener, finishes",
+        loses="time, in an event loop and a queue before each part of a body",
+    ),
+    "gunicorn-a2wsgi": Server(
+        ASGI,
+        "a2wsgi",
+        commands.gunicorn_a2wsgi,
+        about="an ASGI application crossing over to Gunicorn's threads",
+        stop="serves its queue, closes the listener, finishes",
+        per_cpu=True,
+        loses="WebSockets; each wait, long poll and event stream holds one of `THREADS`",
+    ),
+    "wsgiref": Server(
+        WSGI,
+        "wsgiref",
+        commands.wsgiref,
+        about="the standard library's reference, one request at a time",
+        stop="finishes one",
+        packages=APPS,
+        matrix_only=True,
+        loses="kept connections, concurrency",
+    ),
+    "tornado": Server(
+        WSGI,
+        "tornado",
+        commands.tornado,
+        about="Tornado's WSGIContainer, as a reference",
+        stop="finishes",
+        matrix_only=True,
+        loses="streaming: bodies are whole in memory, both ways",
+    ),
 }
 DEFAULTS = {"wsgi": "gunicorn", "asgi": "uvicorn"}

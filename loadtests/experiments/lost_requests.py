@@ -105,7 +105,7 @@ class Run:
     def rounds(self) -> list[dict[str, str]]:
         """Service -> server, of each stack that is started: one of both interfaces beside each other."""
         found = [
-            [(service, name) for name in self.servers if self.table["servers"][name]["interface"] == interface]
+            [(service, name) for name in self.servers if interface in self.table["servers"][name]["interfaces"]]
             for interface, service in SERVED_BY.items()
         ]
         return [dict(filter(None, pair)) for pair in zip_longest(*found)]
@@ -146,11 +146,15 @@ class Run:
                     continue
                 self.environment = self.environment or described(stack)
                 self.advance(shown, START_SECONDS)
-                scenes = {server: Scene(stack, service) for service, server in servers.items()}
+                scenes = {self.label(server, service): Scene(stack, service) for service, server in servers.items()}
                 for repetition in range(1, self.repetitions + 1):
                     for server, scene in scenes.items():
                         for each in self.operations:
                             self.one(shown, scene, server, each, repetition)
+
+    def label(self, server: str, service: str) -> str:
+        """One that serves both interfaces is measured as two."""
+        return f"{server} ({service})" if len(self.table["servers"][server]["interfaces"]) > 1 else server
 
     def refuse(self, servers: Iterable[str], error: Stop) -> None:
         """One that does not start keeps no other from being measured, but for the defaults."""
@@ -283,20 +287,22 @@ def launcher_table() -> dict[str, Any]:
 
 def chosen(word: str, table: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """(servers to measure, the others with the reason)"""
-    servers = table["servers"]
+    servers = {name: each for name, each in table["servers"].items() if not each["matrix_only"]}
     if word not in ("", "all", *servers):
         raise Stop(f"SERVER={word!r} is unknown; choose from all, {', '.join(servers)}", 2)
     defaults = [each["default"] for each in table["services"].values()]
     named = list(servers) if word == "all" else [word] if word else list(dict.fromkeys(defaults))
     absent = [name for name in named if not servers[name]["installed"]]
     if set(absent) == set(named):
-        raise Stop(f"{' and '.join(absent)} is not installed; install apps/requirements.txt", 3)
+        raise Stop(
+            f"{' and '.join(absent)} is not installed; install {servers[absent[0]]['packages']}/requirements.txt", 3
+        )
     return [name for name in named if name not in absent], [f"{name} (not installed)" for name in absent]
 
 
 def described(stack: Laboratory) -> dict[str, Any]:
     replicas = stack.replicas()
-    lock = (ROOT / "apps" / "requirements.txt").read_text()
+    lock = "\n".join((ROOT / name / "requirements.txt").read_text() for name in ("apps", "apps/serve"))
     named = {each["server"].partition("-")[0] for each in replicas} | set(PACKAGES)
     return {
         "host": environment.host(),

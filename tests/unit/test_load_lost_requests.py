@@ -28,9 +28,10 @@ HOST = {"host": {"cpu": "x", "cores": 2, "memory": 2**30, "kernel": "6", "python
 
 
 def launched(**installed: bool) -> dict[str, Any]:
-    interfaces = {"uvicorn": "asgi", "daphne": "asgi"}
+    interfaces = {"uvicorn": ["asgi"], "daphne": ["asgi"], "granian": ["wsgi", "asgi"]}
+    common = {"packages": "apps/serve", "matrix_only": False}
     servers = {
-        name: {"interface": interfaces.get(name, "wsgi"), "installed": there}
+        name: {"interfaces": interfaces.get(name, ["wsgi"]), "installed": there, **common}
         for name, there in ({"gunicorn": True, "waitress": True, "uvicorn": True} | installed).items()
     }
     return {"servers": servers, "services": {"flask": {"default": "gunicorn"}, "fastapi": {"default": "uvicorn"}}}
@@ -64,6 +65,20 @@ def test_one_stack_has_a_server_of_each_interface(monkeypatch: pytest.MonkeyPatc
 
     assert run.rounds == [{"flask": "gunicorn", "fastapi": "uvicorn"}, {"flask": "waitress"}]
     assert run.repetitions == 20
+
+
+def test_a_server_of_both_interfaces_is_measured_under_both(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lost_requests, "launcher_table", lambda: launched(granian=True))
+    run = Run(words.parse(["SERVER=granian"]))
+
+    assert run.rounds == [{"flask": "granian", "fastapi": "granian"}]
+    assert (run.label("granian", "flask"), run.label("uvicorn", "fastapi")) == ("granian (flask)", "uvicorn")
+
+
+def test_a_reference_of_the_matrix_is_not_measured():
+    with pytest.raises(Stop, match="wsgiref") as refused:
+        chosen("wsgiref", lost_requests.launcher_table())
+    assert refused.value.code == 2
 
 
 def test_the_default_is_every_operation():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from core.settings import FRAMEWORKS, KNOWN, MIB, SERVICES, Service, Settings
 from serve import __main__ as launcher
-from serve import servers, workers
+from serve import commands, servers, workers
 from serve.cgroup import Limits, limits
 
 from tests.contract import ROOT
@@ -18,7 +18,7 @@ PYTHON = Path(sys.executable)
 def line(service: str, workers: int = 2, shared_memory: str | None = None, **environ: str) -> str:
     settings = Settings.from_env({"REPLICA": "r"} | environ, service)
     name = settings.server or servers.DEFAULTS[settings.about.interface]
-    launch = servers.Launch(settings, "127.0.0.1", 8001, workers, shared_memory)
+    launch = commands.Launch(settings, "127.0.0.1", 8001, workers, shared_memory)
     return " ".join(servers.SERVERS[name].command(launch)).removeprefix(f"{PYTHON} -m ")
 
 
@@ -66,6 +66,10 @@ def test_a_variable_of_the_service_comes_before_that_of_all() -> None:
     assert "--threads 5 " in line("flask", THREADS="5", FLASK_THREADS="")
 
 
+WSGI = "gunicorn, gunicorn-sync, gunicorn-gevent, granian, uwsgi, mod_wsgi, waitress, uvicorn-a2wsgi"
+ASGI = "uvicorn, gunicorn-asgi, granian, hypercorn, daphne, gunicorn-a2wsgi"
+
+
 def serve(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [PYTHON, "-m", "serve", *words]
     return subprocess.run(command, cwd=ROOT / "apps", env=environ, capture_output=True, text=True)
@@ -77,12 +81,29 @@ def serve(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (
             "flask",
             {"FLASK_SERVER": "gunicron"},
-            "FLASK_SERVER='gunicron' is unknown; choose from gunicorn, gunicorn-sync",
+            f"FLASK_SERVER='gunicron' is unknown; choose from {WSGI}",
         ),
         (
             "fastapi",
             {"SERVER": "gunicorn"},
-            "SERVER='gunicorn' does not serve ASGI, which fastapi is; choose from uvicorn",
+            "SERVER='gunicorn' does not serve ASGI, which fastapi is; "
+            f"gunicorn-a2wsgi puts an adapter between; choose from {ASGI}",
+        ),
+        (
+            "flask",
+            {"SERVER": "uvicorn"},
+            "SERVER='uvicorn' does not serve WSGI, which flask is; "
+            f"uvicorn-a2wsgi puts an adapter between; choose from {WSGI}",
+        ),
+        (
+            "flask",
+            {"SERVER": "daphne"},
+            f"SERVER='daphne' does not serve WSGI, which flask is; choose from {WSGI}",
+        ),
+        (
+            "flask",
+            {"SERVER": "wsgiref"},
+            f"SERVER='wsgiref' is a reference for the matrix and carries no stack; choose from {WSGI}",
         ),
         ("flask", {"THREADS": "0"}, "THREADS='0' is not a whole number from 1 to 512"),
         ("flask", {"WEB_CONCURRENCY": "two"}, "WEB_CONCURRENCY='two' is not a whole number from 1 to 256"),

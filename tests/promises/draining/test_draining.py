@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -44,7 +45,7 @@ class Replica:
         environ = {**os.environ, "WEB_CONCURRENCY": str(workers), "SERVICE": service, "REPLICA": service}
         environ |= {"PYTHONPATH": f"{apps}:{apps / service}"}
         check = [sys.executable, "-m", "serve", service, "--check", "--port", str(self.port)]
-        words = subprocess.run(check, env=environ, capture_output=True, text=True, check=True).stdout.split()
+        words = shlex.split(subprocess.run(check, env=environ, capture_output=True, text=True, check=True).stdout)
         self.log = (folder / "log").open("w+")
         command = words if mends else [STOCK.get(word, word) for word in words]
         self.process = subprocess.Popen(command, env=environ, cwd=apps, stdout=self.log, stderr=self.log)

@@ -10,9 +10,10 @@ from tests.config.edge import Outside
 from tests.contract import NAMES, SERVICES
 from tests.corpus import CORPUS
 from tests.engine import Stack
-from tests.stack.test_own_port import TOLERATED
+from tests.stack.tolerated import tolerated
 
 AUTHOR = f"smuggler {uuid.uuid4()}"
+TAKEN = {what for name in NAMES for what in tolerated(name, SERVICES[name].server)}
 SECONDS = 1  # a server may wait for the rest of what it has misread
 
 
@@ -26,8 +27,7 @@ def ports(stack: Stack) -> dict[str, list[wire.Address]]:
 @pytest.mark.full
 @pytest.mark.parametrize("service", NAMES)
 def test_a_replica_refuses_them_by_itself(ports: dict[str, list[wire.Address]], service: str) -> None:
-    server = SERVICES[service].server
-    wanted = {what for what in CORPUS if server in TOLERATED.get(what, ())}
+    wanted = tolerated(service, SERVICES[service].server)
     for port in ports[service]:
         assert {what for what in CORPUS if taken(port, what)} == wanted
 
@@ -42,13 +42,13 @@ def taken(port: wire.Address, what: str) -> bool:
 @pytest.mark.full
 def test_none_of_those_was_carried_out(front: Outside, ports: dict[str, list[wire.Address]]) -> None:
     for service in NAMES:
-        for what in set(CORPUS) - set(TOLERATED):
+        for what in set(CORPUS) - TAKEN:
             wire.exchange(ports[service][0], CORPUS[what]("/messages", body(what)), SECONDS)
     newest = front.ask("/flask/messages", method="POST", body=body("good")).json["id"]
     page = front.ask(f"/flask/messages?after={max(newest - 400, 0)}&limit=500").json["messages"]
     stored = {row["text"] for row in page if row["author"] == AUTHOR}
 
-    assert "good" in stored and stored.isdisjoint(set(CORPUS) - set(TOLERATED))
+    assert "good" in stored and stored.isdisjoint(set(CORPUS) - TAKEN)
 
 
 def body(text: str) -> bytes:
