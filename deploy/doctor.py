@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy import dotenv, environment, state
+from deploy import dotenv, environment, launcher, state
 from deploy.choice import answers, choose, recorded
 from deploy.console import Console
 from deploy.errors import Answer, Refused
 from deploy.ports import LOOPBACK, free, of_the_edge
 from deploy.run import quiet
 from deploy.settings import Settings
-from deploy.variables import VARIABLES, unknown
+from deploy.variables import SERVICES, VARIABLES, unknown
 
 GIB = 2**30
 NEEDED_MEMORY = 1.2 * GIB  # the default stack at rest, with room
@@ -99,6 +99,18 @@ def native(settings: Settings, say: Console) -> Iterator[Finding]:
     yield from checks.findings(settings)
 
 
+def servers(settings: Settings, say: Console) -> Iterator[Finding]:
+    launcher.check(settings, SERVICES)
+    known = launcher.table(settings.root)["servers"]
+    for name in dict.fromkeys(launcher.server(settings, service) for service in SERVICES):
+        program, mend = known[name]["program"] or ("", "")
+        if program and not shutil.which(program):
+            yield Finding("bad", f"server {name} needs {program}", mend)
+        else:
+            yield ok_or("note", known[name]["installed"], f"server {name}",
+                        "not installed yet; ./ponte up does it, for containers the build")  # fmt: skip
+
+
 def ports(settings: Settings, say: Console) -> Iterator[Finding]:
     edge = [(name, port, settings.bind_address) for name, port in of_the_edge(settings)]
     for name, port, host in (*edge, ("LOCUST_PORT", settings.locust_port, LOOPBACK)):
@@ -180,5 +192,5 @@ def dot_env(settings: Settings, say: Console) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    python, engine, docker, native, ports, memory, disk, open_files, permissions, secrets, dot_env,
+    python, engine, docker, native, servers, ports, memory, disk, open_files, permissions, secrets, dot_env,
 )  # fmt: skip

@@ -32,30 +32,33 @@ def holds(root: Path, name: str, lock: Path) -> bool:
     return ponte["read"](ponte["stamp"](name)) == digest(lock)
 
 
-def complete(venv: Path, lock: Path) -> bool:
+def complete(venv: Path, *locks: Path) -> bool:
     stamp = venv / STAMP
-    return stamp.exists() and stamp.read_text() == digest(lock)
+    return stamp.exists() and stamp.read_text() == digest(*locks)
 
 
-def build(root: Path, venv: Path, lock: Path) -> None:
-    """A venv with what a lock file names; .run/venv, which others run from, stays as it is."""
+def build(root: Path, venv: Path, *locks: Path) -> None:
+    """A venv with what lock files name; .run/venv, which others run from, stays as it is."""
     ponte = door(root)
     rmtree(venv, ignore_errors=True)
-    options = ("--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet", "-r", str(lock))
+    options = ("--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet")
     try:
         ponte["quiet"]([sys.executable, "-m", "venv", "--without-pip", str(venv)], "venv")
-        ponte["quiet"]([sys.executable, "-m", "pip", "--python", str(venv), "install", *options], "pip")
+        for lock in locks:
+            pip = (sys.executable, "-m", "pip", "--python", str(venv), "install", *options, "-r", str(lock))
+            ponte["quiet"](list(pip), "pip")
     except ponte["Stop"] as stop:
         rmtree(venv, ignore_errors=True)
         raise impossible(str(stop)) from None
-    (venv / STAMP).write_text(digest(lock))
+    (venv / STAMP).write_text(digest(*locks))
 
 
-def digest(lock: Path) -> str:
+def digest(*locks: Path) -> str:
     try:
-        return sha256(lock.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise impossible(f"{lock.parent.name}/{lock.name} is missing; the checkout is not whole") from None
+        return sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    except FileNotFoundError as error:
+        lacking = Path(error.filename)
+        raise impossible(f"{lacking.parent.name}/{lacking.name} is missing; the checkout is not whole") from None
 
 
 @cache

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,8 @@ from deploy.errors import Refused
 from deploy.run import quiet
 from deploy.settings import Settings
 
+APPS = "apps"
+
 
 @cache
 def table(root: Path) -> dict[str, Any]:
@@ -23,6 +25,17 @@ def table(root: Path) -> dict[str, Any]:
     if asked.returncode:
         raise Refused(f"python -m serve --table failed: {asked.stderr.strip()}")
     return json.loads(asked.stdout)
+
+
+def server(settings: Settings, service: str) -> str:
+    return settings.app("SERVER", service) or table(settings.root)["services"][service]["default"]
+
+
+def packages(settings: Settings, services: Iterable[str]) -> tuple[str, ...]:
+    """The requirement sets of the chosen servers, beside `apps`; a release of before had no other."""
+    known = table(settings.root)["servers"]
+    needed = [known.get(server(settings, each), {}).get("packages", APPS) for each in services]
+    return tuple(name for name in dict.fromkeys(needed) if name != APPS)
 
 
 def check(settings: Settings, services: tuple[str, ...]) -> dict[str, str]:
@@ -42,7 +55,7 @@ def _check(settings: Settings, service: str) -> str:
 def workers(command: str) -> int:
     """The launcher always passes them as a flag; a server without one has one."""
     found = re.findall(r"--(?:workers|processes)[ =](\d+)", command)
-    return int(found[-1]) if found else 1
+    return max(1, int(found[-1])) if found else 1  # 0: in the process itself
 
 
 def _serve(root: Path, environment: Mapping[str, str], *words: str) -> CompletedProcess[str]:

@@ -150,7 +150,7 @@ class Commands:
             monkeypatch.setattr(change.replicas, name, getattr(machine, name))
         monkeypatch.setattr(change.replicas, "program", self.program)
         monkeypatch.setattr(change, "check", lambda settings, counts: dict.fromkeys(counts, "--workers 1"))
-        monkeypatch.setattr(change, "server", lambda settings, service: "s")
+        monkeypatch.setattr(change.launcher, "server", lambda settings, service: "s")
         monkeypatch.setattr(change, "allocate", lambda run, count, taken: list(range(21000, 21000 + count)))
         monkeypatch.setattr(change.releases, "equip", lambda *_: None)
         monkeypatch.setattr(deploying.django, "migrate", lambda *_: None)

@@ -21,6 +21,7 @@ def check(docker: Docker) -> Commands:
     """Returns what the launcher would run on this machine."""
     settings = docker.settings
     commands = launcher.check(settings, SERVICES)
+    refuse_servers_without_image(settings)
     docker.environment  # noqa: B018  (reads the files that variables name)
     refuse_unreadable_sources(settings)
     refuse_missing_engine(docker)
@@ -28,6 +29,14 @@ def check(docker: Docker) -> Commands:
     refuse_unreadable_files(settings)
     refuse_taken(settings, by_root=True)
     return commands
+
+
+def refuse_servers_without_image(settings: Settings) -> None:
+    """What pip does not bring is not in the images."""
+    for service in SERVICES:
+        name = launcher.server(settings, service)
+        if program := launcher.table(settings.root)["servers"][name]["program"]:
+            raise Refused(f"SERVER={name!r} needs {program[0]}, which the images do not have; use ENGINE=native")
 
 
 def refuse_unreadable_files(settings: Settings) -> None:

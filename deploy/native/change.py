@@ -10,7 +10,7 @@ from deploy.native.keeper import Keeper
 from deploy.native.layout import Layout
 from deploy.native.record import Member, Record
 from deploy.native.routing import Routing
-from deploy.native.start import check, server
+from deploy.native.start import check
 from deploy.ports import allocate
 from deploy.release import Release
 from deploy.settings import Settings
@@ -114,7 +114,7 @@ class Change:
         if count < 1:
             return []
         workers = launcher.workers(self.check(release, self.record.counts)[service])
-        name_of_server = server(self.within(release), service)
+        name_of_server = launcher.server(self.within(release), service)
         found = []
         for port in allocate(self.layout.run, count, self.record.ports()):
             name = self.record.next_name(service)

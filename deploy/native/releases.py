@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
 
-from deploy import environment
+from deploy import environment, launcher
 from deploy.console import Console
 from deploy.native.layout import Layout
 from deploy.native.record import Record
 from deploy.settings import Settings
+from deploy.variables import SERVICES
 
 LOCK = "requirements.txt"
 IGNORED = ignore_patterns("__pycache__", "*.pyc")
@@ -43,12 +44,16 @@ def python(tree: str, layout: Layout) -> Path:
 
 def equip(tree: str, settings: Settings, layout: Layout, say: Console) -> None:
     """A release whose packages are not those of .run/venv gets a venv of its own."""
-    lock, own = apps(tree, settings, layout) / LOCK, venv(tree, layout)
-    if settings.dev or environment.holds(settings.root, "apps", lock):
+    if settings.dev:
         return
-    if not environment.complete(own, lock):
+    release, own = within(tree, settings, layout), venv(tree, layout)
+    sets = (launcher.APPS, *launcher.packages(release, SERVICES))
+    locks = {name: release.root / name / LOCK for name in sets}
+    if all(environment.holds(settings.root, name, lock) for name, lock in locks.items()):
+        return
+    if not environment.complete(own, *locks.values()):
         say(f"installing what release {tree} needs ({LOCK} differs from what .run/venv has)")
-        environment.build(settings.root, own, lock)
+        environment.build(settings.root, own, *locks.values())
 
 
 def venv(tree: str, layout: Layout) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from deploy import launcher, limits
+from deploy import environment, launcher, limits
 from deploy.console import Console, Step
 from deploy.errors import impossible
 from deploy.native import credentials, django, leftovers, postgres, releases, replicas, secrets
@@ -47,6 +47,7 @@ class Start:
 
     def run(self) -> Record:
         commands = check(self.settings, self.settings.replicas)
+        environment.need(self.settings.root, *launcher.packages(self.settings, SERVICES))
         self.find_programs()
         leftovers.end(self.layout, self.say)
         refuse_taken(self.settings)
@@ -88,7 +89,7 @@ class Start:
             name,
             service,
             port,
-            server(self.settings, service),
+            launcher.server(self.settings, service),
             launcher.workers(command),
             self.record.releases[service].now,
         )
@@ -166,11 +167,6 @@ def check(settings: Settings, counts) -> dict[str, str]:
         }
     )
     return commands
-
-
-def server(settings: Settings, service: str) -> str:
-    default = launcher.table(settings.root)["services"][service]["default"]
-    return settings.app("SERVER", service) or default
 
 
 def external(settings: Settings) -> str:

@@ -207,7 +207,7 @@ def test_the_name_of_a_release_stands_in_its_image_and_not_beside_it(app: str):
     """After a rollback the old image runs again, and Compose has nothing to change."""
     found = rendered(RELEASE="v7")["services"][app]
 
-    assert found["build"]["args"] == {"RELEASE": "v7"}
+    assert found["build"]["args"]["RELEASE"] == "v7"
     assert "RELEASE" not in found["environment"]
 
 
@@ -232,7 +232,15 @@ def test_a_ca_bundle_reaches_the_build_and_nothing_else():
     assert rendered(CA_BUNDLE="/etc/hosts")["secrets"]["ca"]["file"] == "/etc/hosts"
     for name, each in services().items():
         assert "ca" not in [secret["source"] for secret in each.get("secrets", [])], name
-        assert "args" not in each.get("build", {}), name
+        assert set(each.get("build", {}).get("args", {})) <= {"SERVERS"}, name
+
+
+def test_every_image_of_an_app_is_told_all_servers_that_were_chosen(app: str):
+    """One set of layers for all of them: each is told what the others want too."""
+    chosen = {f"{prefix(name)}_SERVER": f"of-{name}" for name in SERVICES}
+    told = rendered(SERVER="of-all", **chosen)["services"][app]["build"]["args"]["SERVERS"]
+
+    assert told.split() == ["of-all", *chosen.values()]
 
 
 def test_dev_reads_the_checkout_and_cannot_write_it(app: str):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from deploy.choice import base_images
+from tests.contract import table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = {name: (ROOT / name / "Dockerfile").read_text() for name in ("apps", "nginx", "loadtests")}
@@ -50,6 +51,15 @@ def test_servers_are_process_one_so_that_signals_reach_them():
 def test_no_frontend_image_is_fetched():
     for name, text in DOCKERFILES.items():
         assert not re.search(r"^#\s*syntax\s*=", text, re.M | re.I), name
+
+
+def test_an_image_installs_other_servers_when_one_is_chosen():
+    """The Dockerfile names those that come with the applications; the launcher's table knows them."""
+    (names,) = re.findall(r"case \$server in (\S+)\) ;;", (ROOT / "apps" / "Dockerfile").read_text())
+
+    assert set(names.split("|")) == {
+        name for name, each in table()["servers"].items() if each["packages"] == "apps" and not each["matrix_only"]
+    }
 
 
 def test_deploy_images_builds_every_base_image():
