@@ -50,9 +50,8 @@ def pool_options(settings: Settings) -> dict[str, Any]:
 def ended(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
     """Whether the server has ended the session while it lay idle, by what has arrived; nobody is asked."""
     with socket.socket(fileno=os.dup(connection.fileno())) as link:
-        link.setblocking(
-            False
-        )  # as libpq has it; for gevent MSG_DONTWAIT would not do, it would wait for something to read
+        # As libpq has it. (!) MSG_DONTWAIT would not do: gevent would wait for something to read.
+        link.setblocking(False)
         try:
             arrived = link.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
