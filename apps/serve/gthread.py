@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gunicorn.http import wsgi
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS
@@ -50,6 +51,9 @@ class Gathered(list[bytes]):
 
 
 wsgi.Response = WholeResponse  # wsgi.create looks there
+assert hasattr(gthread, "STOP_KEEPALIVE_LINGER"), "Gunicorn no longer has STOP_KEEPALIVE_LINGER"
+# Of connections that were idle at the stop, and of those whose answer was begun before it.
+gthread.STOP_KEEPALIVE_LINGER = LINGER_SECONDS
 
 
 class DrainingWorker(ThreadWorker):
@@ -69,9 +73,6 @@ class DrainingWorker(ThreadWorker):
             return application(environ, start)
 
         self.wsgi = last_answer_says_so
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        super()._cap_keepalive(time.monotonic() + LINGER_SECONDS)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         deadline = time.monotonic() + DRAIN_SECONDS

@@ -34,6 +34,7 @@ STOCK = {
 LOSING = [("flask", 2), ("fastapi", 2)]
 POST = request("POST /echo HTTP/1.1", "Content-Length: 2", body=b"hi")
 SLOW_MS = 1500
+FAIL_TIMEOUT_SECONDS = 2  # of the edge: deploy/edge.py
 ANSWERED_SECONDS = 35  # longer than any request may take
 
 
@@ -159,6 +160,21 @@ def test_an_answer_that_was_being_made_is_the_last_of_its_connection(start, serv
 
     assert statuses(answer) == [200]
     assert headers(answer)["connection"] == "close"
+
+
+@pytest.mark.parametrize("service", ["flask", "fastapi"])
+def test_the_connection_of_an_answer_begun_before_is_closed_while_the_edge_stays_away(start, service: str) -> None:
+    """Its head has promised to keep it."""
+    replica = start(service, 1, True)
+    with connection(("127.0.0.1", replica.port)) as kept:
+        kept.sendall(b"GET /stream?chunks=4&ms=200 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        read_until(kept, b'{"chunk":0}')
+        replica.process.send_signal(signal.SIGTERM)
+        read_until(kept, b"\r\n0\r\n\r\n")
+        ended = time.monotonic()
+        assert not read_all(kept)
+
+    assert time.monotonic() - ended < FAIL_TIMEOUT_SECONDS
 
 
 def test_workers_whose_master_was_killed_close_the_port(start) -> None:
