@@ -16,6 +16,7 @@ replica = Replica.from_env("bare-asgi")
 settings = replica.settings
 silence = events.Silence()
 routes = Routes[Callable[[Scope, Receive, Send], Awaitable[None]]]()
+log = logging.getLogger("ponte.app")
 
 
 async def send_json(send: Send, value: Any) -> None:
@@ -105,7 +106,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     except Problem as problem:
         await asgi.answer_problem(send, problem)
     except Exception as error:
-        logging.getLogger("ponte.app").error("unexpected", exc_info=error)
+        log.error("unexpected", exc_info=error)
         await asgi.answer_problem(send, Problem(500, UNEXPECTED))
 
 
@@ -120,6 +121,7 @@ PROTOCOLS: dict[str, asgi.App] = {"http": http, "websocket": sockets.only_echo, 
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    log.debug("scope", extra={"fields": {"scope": scope}})  # LOG_LEVEL=debug prints what docs/request.md shows
     await PROTOCOLS[scope["type"]](scope, receive, send)
 
 

@@ -18,6 +18,7 @@ Answer = tuple[int, dict[str, str], Iterable[bytes]]
 replica = Replica.from_env("bare-wsgi")
 settings = replica.settings
 routes = Routes[Callable[[Environ], Answer]]()
+log = logging.getLogger("ponte.app")
 
 
 def sized(content_type: str, body: bytes) -> Answer:
@@ -105,11 +106,12 @@ def answer(environ: Environ) -> Answer:
     except Problem as problem:
         return of_problem(problem)
     except Exception as error:
-        logging.getLogger("ponte.app").error("unexpected", exc_info=error)
+        log.error("unexpected", exc_info=error)
         return of_problem(Problem(500, UNEXPECTED))
 
 
 def bare(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    log.debug("environ", extra={"fields": {"environ": environ}})  # LOG_LEVEL=debug prints what docs/request.md shows
     status, headers, body = answer(environ)
     start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
     return body
