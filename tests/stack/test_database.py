@@ -9,7 +9,8 @@ from tests.engine import Stack
 
 pytestmark = pytest.mark.own_stack
 AT_ONCE, REQUESTS = 8, 40
-END_ALL = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE '{}/%';"
+# (!) With a time it waits until they have ended; without one it has only told them to.
+END_ALL = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE application_name LIKE '{}/%';"
 
 
 def asked(app: App) -> list[int]:

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import zip_longest
 
 import httpx
@@ -110,7 +111,8 @@ def test_parts_of_an_answer_leave_when_they_are_made(lone: Lone):
 def test_a_handshake_is_answered(bare: App, lone: Lone):
     url = bare.ws + "/ws/echo"
     if lone.server in NO_WEBSOCKETS or SERVICES[lone.service].interface == "wsgi":
-        return assert_error(bare.get("/ws/echo"), 501 if SERVICES[lone.service].interface == "wsgi" else 426)
+        assert_error(bare.get("/ws/echo"), 501 if SERVICES[lone.service].interface == "wsgi" else 426)
+        return
     with opened(url) as socket:
         assert socket.response is not None
         assert ("X-Served-By" in socket.response.headers) != (lone.server in DROPS_HEADERS)
@@ -118,19 +120,18 @@ def test_a_handshake_is_answered(bare: App, lone: Lone):
             socket.send(payload)
             assert socket.recv(timeout=5) == payload
     assert refused(bare.ws + "/ws/none").status_code == (403 if lone.server in REFUSES_BARELY else 404)
-    return None
 
 
 @pytest.mark.parametrize("pair", LONE)
 def test_a_stop_finishes_the_request_in_flight_and_tells_the_sockets(pair: tuple[str, str]):
-    with replica(*pair) as one:
+    with replica(*pair) as one, ExitStack() as opening:
         answers: list[int] = []
         slow = threading.Thread(
             target=lambda: answers.append(httpx.get(f"{one.url}/wait?ms={LONGEST_MS}", timeout=10).status_code)
         )
         slow.start()
         holds = one.server not in NO_WEBSOCKETS and SERVICES[one.service].interface == "asgi"
-        socket = opened(f"{one.url.replace('http', 'ws')}/ws/echo") if holds else None
+        socket = opening.enter_context(opened(f"{one.url.replace('http', 'ws')}/ws/echo")) if holds else None
         time.sleep(LONGEST_MS / 3000)  # the request is being served, and nothing tells it
         one.process.send_signal(signal.SIGTERM)
 

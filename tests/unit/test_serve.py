@@ -124,7 +124,8 @@ def serve(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (
             "bottle",
             {"BOTTLE_SERVER": "uvicorn"},
-            "BOTTLE_SERVER='uvicorn' does not serve WSGI, which bottle is; choose from gunicorn, gunicorn-sync",
+            "BOTTLE_SERVER='uvicorn' does not serve WSGI, which bottle is; "
+            f"uvicorn-a2wsgi puts an adapter between; choose from {WSGI}",
         ),
     ],
 )
