@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +18,11 @@ class App:
     @property
     def name(self) -> str:
         return self.service.name
+
+    @property
+    def prefix(self) -> str:
+        """Its path at the edge; one in process is told it, and has no edge."""
+        return urlsplit(self.base).path or f"/{self.name}"
 
     @property
     def is_asgi(self) -> bool:

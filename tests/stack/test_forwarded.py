@@ -22,8 +22,8 @@ def test_the_application_sees_the_request_as_the_client_made_it(app: App, stack:
     host, port = stack.address
 
     assert fields["host"] == f"{host}:{port}"
-    assert (fields["scheme"], fields["root_path"]) == ("http", f"/{app.name}")
-    assert fields["path"] == f"/{app.name}/headers"
+    assert (fields["scheme"], fields["root_path"]) == ("http", app.prefix)
+    assert fields["path"] == f"{app.prefix}/headers"
     if stack.engine == "native":
         assert fields["client"] == "127.0.0.1"
     ipaddress.ip_address(fields["client"])
@@ -38,7 +38,7 @@ def test_the_edge_says_one_thing_in_each_header(app: App, stack: Stack):
     assert headers["x-forwarded-host"] == f"{host}:{port}"
     assert headers["x-forwarded-port"] == str(port)
     assert headers["x-forwarded-proto"] == "http"
-    assert headers["x-forwarded-prefix"] == f"/{app.name}"
+    assert headers["x-forwarded-prefix"] == app.prefix
     assert HEX_32.fullmatch(headers["x-request-id"])
 
 
@@ -74,7 +74,7 @@ HOSTS = ("localhost", "LocalHost", "localhost:1234", "127.0.0.1:99", "[::1]:8080
 
 @pytest.mark.parametrize("given", HOSTS)
 def test_the_host_is_the_one_the_client_named_with_its_port(app: App, stack: Stack, given: str):
-    answer = wire.exchange(stack.address, wire.request(f"GET /{app.name}/headers HTTP/1.1", host=given))
+    answer = wire.exchange(stack.address, wire.request(f"GET {app.prefix}/headers HTTP/1.1", host=given))
 
     assert wire.statuses(answer) == [200]
     expected = given.lower().replace("localhost.", "localhost")
@@ -82,7 +82,7 @@ def test_the_host_is_the_one_the_client_named_with_its_port(app: App, stack: Sta
 
 
 def test_an_absolute_target_wins_over_the_host_header(app: App, stack: Stack):
-    request = wire.request(f"GET http://localhost/{app.name}/headers HTTP/1.1", host="127.0.0.1")
+    request = wire.request(f"GET http://localhost{app.prefix}/headers HTTP/1.1", host="127.0.0.1")
 
     answer = wire.exchange(stack.address, request)
 
@@ -107,7 +107,7 @@ def test_a_path_that_is_no_text_is_404(app: App):
 
 
 def test_the_prefix_without_its_slash_is_redirected_for_good(app: App, stack: Stack):
-    url = f"{stack.url}/{app.name}"
+    url = f"{stack.url}{app.prefix}"
     answer = app.http.request("POST", url + "?a=1")
 
     assert answer.status_code == 308
@@ -115,13 +115,13 @@ def test_the_prefix_without_its_slash_is_redirected_for_good(app: App, stack: St
 
 
 def test_a_redirect_stays_on_the_host_the_client_named(app: App, stack: Stack):
-    answer = wire.exchange(stack.address, wire.request(f"GET /{app.name} HTTP/1.1", "X-Forwarded-Host: evil.example"))
+    answer = wire.exchange(stack.address, wire.request(f"GET {app.prefix} HTTP/1.1", "X-Forwarded-Host: evil.example"))
 
     assert wire.statuses(answer) == [308]
     assert b"evil" not in answer
-    assert wire.headers(answer)["location"] in (f"/{app.name}/", f"http://localhost/{app.name}/")
+    assert wire.headers(answer)["location"] in (f"{app.prefix}/", f"http://localhost{app.prefix}/")
 
 
 def test_what_only_begins_like_a_prefix_is_nothing(app: App, stack: Stack):
-    for path in (f"/{app.name}x/json", f"/{app.name}-x/", f"/{app.name.upper()}/json"):
+    for path in (f"{app.prefix}x/json", f"{app.prefix}-x/", f"{app.prefix.upper()}/json"):
         assert app.http.request("GET", stack.url + path).status_code == 404

@@ -39,7 +39,7 @@ def test_a_thousand_lines_arrive_in_order(app: App):
 def test_a_client_that_leaves_does_not_harm_the_next(app: App, stack: Stack):
     for _ in range(12):  # more than a replica has threads
         with wire.connection(stack.address) as sock:
-            sock.sendall(wire.request(f"GET /{app.name}/stream?chunks=1000&ms=20 HTTP/1.1"))
+            sock.sendall(wire.request(f"GET {app.prefix}/stream?chunks=1000&ms=20 HTTP/1.1"))
             wire.read_until(sock, b'{"chunk":0}')
 
     for _ in range(4):

@@ -94,7 +94,7 @@ def test_a_handshake_elsewhere_is_404(asgi_app: App):
 @pytest.mark.parametrize("left_out", ("Sec-WebSocket-Key", "Sec-WebSocket-Version"))
 def test_a_handshake_that_lacks_something_is_an_answer_of_the_4xx_kind(asgi_app: App, stack: Stack, left_out: str):
     lines = [line for line in HANDSHAKE if not line.startswith(left_out)]
-    request = wire.request(f"GET /{asgi_app.name}/ws/echo HTTP/1.1", *lines).replace(b": close", b": Upgrade")
+    request = wire.request(f"GET {asgi_app.prefix}/ws/echo HTTP/1.1", *lines).replace(b": close", b": Upgrade")
 
     with wire.connection(stack.address) as sock:
         sock.sendall(request)
