@@ -166,7 +166,7 @@ SERVERS = {
         "tornado",
         commands.tornado,
         about="Tornado's WSGIContainer, as a reference",
-        stop="finishes",
+        stop="breaks off what it has begun",
         matrix_only=True,
         loses="streaming: bodies are whole in memory, both ways",
     ),
