@@ -112,6 +112,10 @@ websockets: ## Hold, echo and fan out WebSockets, through a restart too; SERVICE
 slow-io: ## Find what a slow backend does to WSGI and ASGI; SERVICE=, QUICK=1, FULL=1
 	@./ponte $@ $(MAKEOVERRIDES)
 
+.PHONY: matrix
+matrix: ## Try every server under every framework, behind nginx: what is kept, and the cost; SERVER=, FRAMEWORK=, QUICK=1
+	@./ponte $@ $(MAKEOVERRIDES)
+
 .PHONY: compare
 compare: ## Compare two runs in reports/ as ratios with intervals; A= B=
 	@./ponte $@ $(MAKEOVERRIDES)

@@ -165,6 +165,11 @@ LOST = (
     Variable("N", "", number(1, 1000, "a number of repetitions"), "how often each operation is done; default 3"),
     QUICK,
 )
+MATRIX = (
+    VARIABLES["SERVER"],
+    Variable("FRAMEWORK", "", text, "a service, or a framework beside them"),
+    Variable("QUICK", "", switch, "1 takes each server once and each framework once"),
+)
 COMPARE = (
     Variable("A", "", text, "the name of a run in reports/"),
     Variable("B", "", text, "the name of the run it is compared with"),
@@ -220,6 +225,7 @@ TARGETS: dict[str, Target] = {
     "lost-requests": Target(
         "Count what every operation loses, on a stack of its own.", later("tasks", "lost_requests"), LOST
     ),
+    "matrix": Target("Try every server under every framework, behind nginx.", later("tasks", "matrix"), MATRIX),
     "slow-io": Target(
         "Measure what a slow backend does.", later("tasks", "slow_io"), (service(*SERVICES), QUICK, FULL)
     ),

@@ -109,10 +109,13 @@ def experiment(name: str) -> Callable[[Settings, Console, Words], None]:
     """Hands over to the load tests, which end with an exit code of the contract themselves."""
 
     def run(settings: Settings, say: Console, words: Words) -> None:
-        given = [f"{word.upper()}={plain(value)}" for word, value in words.items() if value is not None]
-        replace([sys.executable, "-m", "loadtests", name, *given], cwd=settings.root)
+        replace([sys.executable, "-m", "loadtests", name, *given(words)], cwd=settings.root)
 
     return run
+
+
+def given(words: Words) -> list[str]:
+    return [f"{word.upper()}={plain(value)}" for word, value in words.items() if value is not None]
 
 
 def plain(value: object) -> str:
@@ -124,14 +127,26 @@ compare, gate = map(experiment, ("compare", "gate"))
 
 
 def lost_requests(settings: Settings, say: Console, words: Words) -> None:
-    """On a stack of its own: what was set for another has no say in it, only what this machine needs."""
+    """On a stack of its own."""
     engine, why = choose(settings)
     say(f"engine: {engine} ({why})")
+    forget_variables(settings)
+    os.environ["ENGINE"] = engine
+    experiment("lost-requests")(settings, say, words)
+
+
+def matrix(settings: Settings, say: Console, words: Words) -> None:
+    """Hands over to what boots every pair; it checks the words itself, for the launcher knows the names."""
+    forget_variables(settings)
+    replace([sys.executable, "-m", "tests.matrix", *given(words)], cwd=settings.root)
+
+
+def forget_variables(settings: Settings) -> None:
+    """What was set for another stack has no say in it, only what this machine needs."""
     kept = {name: settings.given[name] for name in OF_MACHINE if name in settings.given}
     for name in VARIABLES.keys() & os.environ.keys():
         del os.environ[name]
-    os.environ.update(kept, ENGINE=engine)
-    experiment("lost-requests")(settings, say, words)
+    os.environ.update(kept)
 
 
 def locust(settings: Settings, say: Console, words: Words) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 BADGES = {
     "valid": "good", "improvement": "good", "pass": "good",
-    "suspect": "doubtful",
+    "suspect": "doubtful", "differs": "doubtful",
     "invalid": "bad", "regression": "bad", "fail": "bad",
 }  # fmt: skip
 MARKS = {"good": "✓", "doubtful": "!", "bad": "✕", "plain": "="}
