@@ -26,6 +26,7 @@ STOP_SECONDS = GRACEFUL_TIMEOUT + 2
 MAX_UPLOAD = 2**30  # as in the stack
 NOBODY = "postgresql://ponte:ponte@127.0.0.1:1/ponte"  # only what needs no database is asked for
 ENTRIES = {"wsgi": "flask", "asgi": "fastapi"}  # where what is no service of the stack comes in
+REFUSED = 2  # the launcher's exit code for a sentence
 SAID = 300  # characters of a reason
 
 
@@ -99,6 +100,8 @@ def environment(pair: Pair, counters: str) -> dict[str, str]:
 def answering(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
     with suppress(AssertionError):
         edge.until(lambda: process.poll() is not None or edge.answers((HOST, port)), START_SECONDS)
+    if process.poll() == REFUSED:
+        raise Failed(why(log))
     if process.poll() is not None:
         raise Failed(f"it ended at its start: {why(log)}")
     if not edge.answers((HOST, port)):

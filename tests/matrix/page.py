@@ -10,6 +10,7 @@ from tests.contract import APPLICATIONS
 from tests.matrix.cells import Cell
 from tests.matrix.findings import ABSENT, DIFFERS, FAIL, PASS
 from tests.matrix.plan import INTERFACES, SERVERS
+from tests.matrix.ratios import ratios
 from tests.matrix.store import FORMAT, NAME, Matrix
 
 TITLE = "Servers and frameworks"
@@ -113,24 +114,6 @@ def cost(cell: Cell, shares: dict[str, dict[str, float]]) -> list[str]:
 
 def ratio(value: float | None) -> str:
     return NONE if value is None else f"{value:.2f}"
-
-
-def ratios(cells: Sequence[Cell]) -> dict[str, dict[str, float]]:
-    """Pair -> CPU and memory beside the default server's under the same framework."""
-    costs = {(each.server, each.framework): each.figures for each in cells if each.figures.get("cpu_us")}
-    found = {}
-    for cell in cells:
-        own, base = costs.get((cell.server, cell.framework)), costs.get((default(cell), cell.framework))
-        if own and base:
-            found[cell.name] = {
-                "cpu": round(own["cpu_us"] / base["cpu_us"], 3),
-                "memory": round(own["memory"] / base["memory"], 3),
-            }
-    return found
-
-
-def default(cell: Cell) -> str:
-    return APPLICATIONS[cell.framework].server
 
 
 def servers(cells: Sequence[Cell]) -> list[str]:

@@ -15,6 +15,7 @@ from loadtests.report.runs import Runs
 from tests.contract import ROOT
 from tests.matrix.cells import Cell
 from tests.matrix.plan import Pair, Words
+from tests.matrix.ratios import ratios
 
 FORMAT = 1
 NAME = "matrix"
@@ -49,7 +50,8 @@ class Matrix:
 
     def save(self) -> None:
         told = {key: value for key, value in asdict(self).items() if key != "folder"}
-        disk.replace(self.folder / FILE, json.dumps({"format": FORMAT} | told, indent=1, ensure_ascii=False) + "\n")
+        told |= {"format": FORMAT, "ratios": ratios(self.cells)}
+        disk.replace(self.folder / FILE, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
     def hold(self) -> bool:
         """False while another run writes it; the kernel lets go when that one ends."""
@@ -90,6 +92,7 @@ def stored(reports: Path) -> Iterator[Matrix]:
 def read(folder: Path, told: dict[str, Any]) -> Matrix:
     if told.pop("format") != FORMAT:
         raise ValueError(folder)
+    told.pop("ratios")
     words, cells = Words(**told.pop("words")), [Cell(**each) for each in told.pop("cells")]
     return Matrix(folder, words, cells=cells, **told)
 

@@ -11,7 +11,7 @@ import pytest
 from loadtests.errors import Stop
 from loadtests.report import render
 from tests.contract import APPLICATIONS
-from tests.matrix import boot, page, store
+from tests.matrix import boot, document, page, store
 from tests.matrix.cells import Cell, refuse
 from tests.matrix.findings import ABSENT, DIFFERS, FAIL, PASS, Found, Reason, judge, worst
 from tests.matrix.plan import SERVERS, Pair, Words, every, pairs, parse
@@ -279,11 +279,34 @@ def test_the_page_says_every_word_with_its_colour_and_every_reason(run: dict[str
     assert "http://" not in text.replace("http://www.w3.org", "")
 
 
+def test_the_document_has_a_line_for_each_server_and_each_framework(tmp_path: Path):
+    figures = FIGURES | {"cpu_us": 300}
+    checks = {"contract": PASS, "websockets": DIFFERS, "stop": PASS}
+    cells = (
+        Cell(
+            "gunicorn",
+            "flask",
+            "wsgi",
+            figures=FIGURES,
+            checks={"stop": PASS},
+            versions={"gunicorn": "27", "flask": "3"},
+        ),
+        Cell("granian", "flask", "wsgi", DIFFERS, figures=figures, checks={"stop": PASS}),
+        Cell("granian", "fastapi", "asgi", FAIL, checks=checks),
+    )
+    lines = document.page(matrix(tmp_path, *cells)).splitlines()
+
+    assert "| `gunicorn` | 27 | pass | - | yes | - | - | pass | 1.00 | 1.00 |" in lines
+    assert "| `granian` | - | differs | fail | yes | yes | differs | pass | 1.50 | 1.00 |" in lines
+    assert "| `flask` | 3 | WSGI | 2 | differs |" in lines
+
+
 def test_it_can_be_written_and_read_again(tmp_path: Path):
     kept = matrix(tmp_path, Cell("gunicorn", "flask", "wsgi", figures=FIGURES))
     kept.save()
     told = json.loads((tmp_path / store.FILE).read_text())
 
+    assert told["ratios"] == {"gunicorn x flask": {"cpu": 1.0, "memory": 1.0}}
     assert store.read(tmp_path, told) == kept
 
 
