@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.apps import App
-from tests.contract import APPLICATIONS
+from tests.contract import APPLICATIONS, SERVICES
 from tests.inprocess.child import InProcess
 
 
@@ -25,7 +25,12 @@ def possible(item: pytest.Item) -> bool:
     return not any(map(APPLICATIONS[given["inprocess"]].lacks, asked))
 
 
-@pytest.fixture(scope="session", params=APPLICATIONS)
+# What people run, and the interfaces themselves; `make matrix QUICK=1` has each framework once.
+QUICK = (*SERVICES, "bare-wsgi", "bare-asgi")
+EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in APPLICATIONS]
+
+
+@pytest.fixture(scope="session", params=EACH)
 def inprocess(request: pytest.FixtureRequest) -> Iterator[App]:
     http = InProcess(APPLICATIONS[request.param])
     yield App(APPLICATIONS[request.param], http, "http://localhost:8080")
