@@ -84,7 +84,7 @@ SERVERS = {
         "granian",
         commands.granian,
         about="HTTP in Rust; threads (`THREADS`) or event loops, one worker for each CPU",
-        stop="closes the listener, finishes",
+        stop="closes the listener, finishes; may end before a WebSocket's close frame has left",
         per_cpu=True,
         protocols=HTTP2,
         loses="headers of an accepted handshake, and of a WSGI body that breaks off the fact that it did",

@@ -38,6 +38,8 @@ JOINS_WITHOUT_SPACE = ("granian",)
 REFUSES_BARELY = ("daphne", "gunicorn-asgi")
 # Headers that the application accepts a handshake with are not sent.
 DROPS_HEADERS = ("granian",)
+# It may end before the close frame has left: 2 of 8 stops. (!) A race, so this alone is no test that it is so.
+MAY_CUT_SOCKETS = ("granian",)
 # No event loop: a WebSocket is a request like any other, and no handshake.
 NO_WEBSOCKETS = tuple(name for name, about in table()["servers"].items() if not about["websockets"])
 # Waitress reads a request whole before the application sees it; mod_wsgi hands it over whole before it looks for an answer.
@@ -135,7 +137,8 @@ def test_a_stop_finishes_the_request_in_flight_and_tells_the_sockets(pair: tuple
         time.sleep(LONGEST_MS / 3000)  # the request is being served, and nothing tells it
         one.process.send_signal(signal.SIGTERM)
 
-        assert socket is None or code_of_close(socket, 5) == 1012
+        code = code_of_close(socket, 5) if socket else 1012
+        assert code == 1012 or (code == 1006 and one.server in MAY_CUT_SOCKETS)
         slow.join()
         assert answers == [200]
         assert one.process.wait(10) in (0, -signal.SIGTERM)
