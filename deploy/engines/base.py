@@ -98,6 +98,10 @@ class Engine(ABC):
         """Where the running stack answers."""
         return self.settings.url
 
+    def ready(self, service: str) -> int:
+        """How many of its replicas are; for whoever looks again and again."""
+        return sum(each.ready for each in self.ps() if each.service == service)
+
     def counts(self) -> dict[str, int]:
         """Replicas of each service now."""
         found: dict[str, int] = {}

@@ -223,6 +223,10 @@ class Compose(Engine):
     def ps(self) -> list[Replica]:
         return listing.replicas(self.docker)
 
+    def ready(self, service: str) -> int:
+        """(!) A whole look starts two processes in each container, which a busy machine feels."""
+        return len(readiness.who_is_ready(self.docker, [each for each in self.containers() if each.service == service]))
+
     def ready_now(self) -> list[Replica]:
         """For the closing table of `up`, where everything has just been found ready."""
         return [Replica(each.service, each.hostname, "running", True) for each in self.containers() if each.running]

@@ -132,7 +132,7 @@ class Scene:
             raise Answer(f"after {BACK_SECONDS} s {what()}")
 
     def whole(self, service: str, count: int) -> bool:
-        return sum(each.ready for each in self.rows(service)) == count
+        return self.engine.ready(service) == count
 
     def until_back(self, service: str, count: int) -> None:
         self.until(lambda: self.whole(service, count), lambda: f"{service} has not {count} ready replicas")
