@@ -18,12 +18,13 @@ from deploy import edge
 from deploy.errors import Failure
 from loadtests.errors import Stop
 from loadtests.experiments.progress import progress, say
+from loadtests.report import disk
 from loadtests.report.disk import Unwritable
 from loadtests.report.runs import REPORTS, Runs
-from tests.matrix import page, store
+from tests.matrix import document, page, store
 from tests.matrix.cells import Cell, measured
 from tests.matrix.findings import FAIL
-from tests.matrix.plan import Pair, pairs, parse
+from tests.matrix.plan import Pair, Words, pairs, parse
 
 PAIR_SECONDS = 12  # measured on two cores
 INTERRUPTED = 130
@@ -72,6 +73,9 @@ def conduct(given: Sequence[str]) -> int:
     Runs(REPORTS).save(matrix.folder, run)
     print(run["conclusion"])
     print(f"report: {os.path.relpath(matrix.folder / 'index.html', Path.cwd())}")
+    if matrix.finished and words == Words():
+        disk.replace(document.DOCUMENT, document.page(matrix))
+        print(f"page: {os.path.relpath(document.DOCUMENT, Path.cwd())}")
     if interrupted:
         print(f"interrupted; {command} goes on from here", file=sys.stderr)
         return INTERRUPTED

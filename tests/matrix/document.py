@@ -1,4 +1,4 @@
-"""`python -m tests.matrix.document RUN`: a matrix of reports/ as Markdown, for a page of docs/."""
+"""docs/servers.md, rendered from a matrix; `python -m tests.matrix.document RUN` prints it for one of reports/."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -6,15 +6,16 @@ from statistics import median
 
 from loadtests.report import say
 from loadtests.report.runs import REPORTS, NotARun, Runs
-from tests.contract import APPLICATIONS
+from tests.contract import APPLICATIONS, ROOT
 from tests.matrix import store
 from tests.matrix.cells import Cell
 from tests.matrix.findings import worst
-from tests.matrix.page import servers, versions
+from tests.matrix.page import conclusion, of_sentences, servers, versions
 from tests.matrix.plan import SERVERS
 from tests.matrix.ratios import ratios
 
 NONE = "-"
+DOCUMENT = ROOT / "docs" / "servers.md"
 OF_SERVERS = (
     "server",
     "version",
@@ -22,22 +23,62 @@ OF_SERVERS = (
     "ASGI",
     "HTTP/1.1",
     "HTTP/2",
+    "HTTP/3",
     "WebSocket",
     "graceful stop",
     "CPU a request",
     "memory",
 )
+OF_REASONS = ("server", "frameworks", "what differs")
 OF_FRAMEWORKS = ("framework", "version", "interface", "pairs", "worst")
-NOTE = """A word is the worst of the pairs: *pass*, *differs* (for a reason that was looked into), *fail*, *absent*. CPU and memory are
-medians over the frameworks, as ratios to the default server under the same framework: `make matrix` on {started}."""
+PAGE = """# Servers and frameworks
+
+Every server of the [table](../README.md#servers) under every framework of its interface, tried: one replica of one worker
+behind a real nginx, asked the core of the contract, RFC 6455 case by case with and without the edge, and to stop while
+a request, a kept connection, an event stream and a WebSocket were open.
+
+{conclusion}
+
+{servers}
+
+A word is the worst of the pairs: *pass*, *differs* (for a reason that was looked into, below), *fail*, *absent* (not installed).
+CPU and memory are medians over the frameworks at 200 requests/s, as ratios to the default server under the same framework
+in the same run: read them to a tenth. What is lost when a replica stops under load: [Lost requests](lost-requests.md).
+
+{frameworks}
+
+## What differs, and why
+
+{reasons}
+
+## What is said elsewhere, and is not so
+
+- *ASGI is a PEP, as WSGI is.* WSGI is PEP 3333. ASGI comes from no PEP: its specification is kept beside asgiref, in Django's
+  organisation.
+- *Gunicorn is for WSGI.* It has a worker for ASGI since 24.0 and speaks HTTP/2 since 25.0 (its release notes call both beta), over
+  TLS, or in clear with a setting that is off here.
+- *Flask runs under Uvicorn.* It is WSGI alone: there is an adapter between, here `uvicorn-a2wsgi`, and each request has a thread
+  all the same.
+- *Uvicorn has no HTTP/2.* It had none for long; 0.54 has it with `--http zttp`, a parser that is not used here.
+- *HTTP/3 is there by now.* Of these servers Hypercorn alone speaks it, with the package aioquic, which is not installed here. The edge
+  speaks it (`HTTP3=1`), and HTTP/1.1 to every server.
+
+Made by `./ponte matrix` on {started} in {seconds}; a whole `make matrix` writes this page anew.
+"""
 
 
 def page(matrix: store.Matrix) -> str:
     cells = matrix.cells
-    of_servers = [OF_SERVERS, *(server(name, cells) for name in servers(cells))]
-    of_frameworks = [OF_FRAMEWORKS, *(framework(name, cells) for name in APPLICATIONS if of(cells, framework=name))]
-    note = NOTE.format(started=say.moment(matrix.started))
-    return "\n\n".join([grid(of_servers), note, grid(of_frameworks)]) + "\n"
+    return PAGE.format(
+        conclusion=conclusion(cells, matrix.planned),
+        servers=grid([OF_SERVERS, *(server(name, cells) for name in servers(cells))]),
+        frameworks=grid(
+            [OF_FRAMEWORKS, *(framework(name, cells) for name in APPLICATIONS if of(cells, framework=name))]
+        ),
+        reasons=grid([OF_REASONS, *of_sentences("", cells, "reasons")["rows"]]),
+        started=say.moment(matrix.started),
+        seconds=say.duration(matrix.seconds),
+    )
 
 
 def server(name: str, cells: Sequence[Cell]) -> list[str]:
@@ -45,7 +86,7 @@ def server(name: str, cells: Sequence[Cell]) -> list[str]:
     return [
         f"`{name}`", versions(mine).get(name) or NONE,
         *(word(each.word for each in mine if each.interface == interface) for interface in ("wsgi", "asgi")),
-        *("yes" if protocol in about["protocols"] else NONE for protocol in ("HTTP/1.1", "HTTP/2")),
+        *("yes" if protocol in about["protocols"] else NONE for protocol in ("HTTP/1.1", "HTTP/2", "HTTP/3")),
         *(word(each.checks[check] for each in mine if check in each.checks) for check in ("websockets", "stop")),
         *(beside(cells, mine, cost) for cost in ("cpu", "memory")),
     ]  # fmt: skip

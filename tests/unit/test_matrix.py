@@ -1,6 +1,7 @@
 """The matrix: which pairs there are, what is made of a finding, where an interrupted run goes on, what the page says."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -295,13 +296,21 @@ def test_the_document_has_a_line_for_each_server_and_each_framework(tmp_path: Pa
             versions={"gunicorn": "27", "flask": "3"},
         ),
         Cell("granian", "flask", "wsgi", DIFFERS, figures=figures, checks={"stop": PASS}),
-        Cell("granian", "fastapi", "asgi", FAIL, checks=checks),
+        Cell("granian", "fastapi", "asgi", FAIL, checks=checks, reasons=["cuts sockets"], faults=["stop: it hangs"]),
     )
     lines = document.page(matrix(tmp_path, *cells)).splitlines()
 
-    assert "| `gunicorn` | 27 | pass | - | yes | - | - | pass | 1.00 | 1.00 |" in lines
-    assert "| `granian` | - | differs | fail | yes | yes | differs | pass | 1.50 | 1.00 |" in lines
+    assert "| `gunicorn` | 27 | pass | - | yes | - | - | - | pass | 1.00 | 1.00 |" in lines
+    assert "| `granian` | - | differs | fail | yes | yes | - | differs | pass | 1.50 | 1.00 |" in lines
     assert "| `flask` | 3 | WSGI | 2 | differs |" in lines
+    assert "| granian | fastapi | cuts sockets |" in lines
+
+
+def test_the_page_in_docs_has_every_server_and_every_framework():
+    """A new line of the launcher's table asks for another whole run."""
+    named = re.findall(r"^\| `([\w-]+)` \|", document.DOCUMENT.read_text(), re.MULTILINE)
+
+    assert set(named) == {*SERVERS, *APPLICATIONS}
 
 
 def test_it_can_be_written_and_read_again(tmp_path: Path):
