@@ -86,7 +86,7 @@ def test_the_edge_is_reloaded_without_a_lost_request(stack: Stack, tmp_path: Pat
     assert seen.verdict.requests > 100
 
 
-@pytest.mark.parametrize("name", ("flask", "fastapi"))
+@pytest.mark.parametrize("name", ("flask", pytest.param("fastapi", marks=pytest.mark.full)))
 def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack, name: str, tmp_path: Path):
     victim = stack.replicas(name)[0]
     with watched(stack, tmp_path, name) as seen:

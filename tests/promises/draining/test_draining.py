@@ -162,7 +162,7 @@ def test_an_answer_that_was_being_made_is_the_last_of_its_connection(start, serv
     assert headers(answer)["connection"] == "close"
 
 
-@pytest.mark.parametrize("service", ["flask", "fastapi"])
+@pytest.mark.parametrize("service", ["flask", pytest.param("fastapi", marks=pytest.mark.full)])
 def test_the_connection_of_an_answer_begun_before_is_closed_while_the_edge_stays_away(start, service: str) -> None:
     """Its head has promised to keep it."""
     replica = start(service, 1, True)
