@@ -16,6 +16,8 @@ from core import stopping
 from core.asgi import Message, Receive, Scope, Send
 from core.settings import Settings
 
+from serve.headers import joined
+
 BLOCK = 65_536
 settings = Settings.from_env(os.environ, os.environ["SERVICE"])
 inner = resolve_name(settings.about.app)
@@ -95,7 +97,7 @@ def over_asgi() -> Callable[..., Any]:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await crossed(scope, receive, send)
-        scope["headers"] = joined(scope["headers"])
+        scope["headers"] = joined(scope["headers"], b", ")  # a2wsgi leaves out the space
         watcher: asyncio.Future[None] | None = None
 
         async def send_and_watch(message: Message) -> None:
@@ -117,14 +119,6 @@ async def watch(scope: Scope, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope["ponte.gone"] = True
-
-
-def joined(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Repeated ones by a comma and a space, as every other server here does; a2wsgi leaves out the space."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        found[name] = found[name] + b", " + value if name in found else value
-    return list(found.items())
 
 
 app = {"wsgi": over_asgi, "asgi": over_wsgi}[settings.about.interface]()

@@ -9,6 +9,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.message import Message
 from gunicorn.workers.base import Worker
 
+from serve.headers import joined
 from serve.listener import stop_queueing
 
 
@@ -27,14 +28,7 @@ def pre_request(worker: Worker, request: Message) -> None:
     """Joins repeated headers by a comma and a space, as every other server here does; Gunicorn leaves out the space."""
     names = [name for name, _ in request.headers]
     if len(set(names)) < len(names):
-        request.headers = list(joined(request.headers).items())
-
-
-def joined(headers: list[tuple[str, str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in headers:
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+        request.headers = joined(request.headers, ", ")
 
 
 def when_ready(arbiter: Arbiter) -> None:
