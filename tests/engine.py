@@ -41,6 +41,11 @@ class Stack:
     def tls_address(self) -> tuple[str, int]:
         return self.address[0], int(self.environ.get("HTTPS_PORT", 8443))
 
+    @property
+    def tls_url(self) -> str:
+        host, port = self.tls_address
+        return f"https://{host}:{port}"
+
     def ponte(self, *words: str, seconds: float = WORD_SECONDS, **environ: str) -> subprocess.CompletedProcess[str]:
         """One call of the front door, as a user would type it."""
         process = self.begin(*words, **environ)

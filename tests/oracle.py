@@ -34,8 +34,7 @@ def watched(stack: Stack, folder: Path, *services: str) -> Iterator[Watched]:
     """Requests to these services and readers of the chat, until the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
     log, asked = folder / "edge.log", front_door.Stack(stack.environ, stack.root)
-    host, port = stack.tls_address
-    load = Load(stack.url, f"https://{host}:{port}", services, RATE, SOCKETS, folder=folder)
+    load = Load(stack.url, stack.tls_url, services, RATE, SOCKETS, folder=folder)
     with asked.edge_log(log, COPIED_SECONDS), load:
         seen = Watched(load)
         yield seen

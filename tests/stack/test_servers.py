@@ -179,13 +179,8 @@ def served(chosen: tuple[Stack, dict[str, str]], http: httpx.Client) -> list[App
     return [App(SERVICES[name], http, f"{stack.url}/{name}") for name in servers]
 
 
-in_a_stack = pytest.mark.full, pytest.mark.own_stack, pytest.mark.timeout(240)
-
-
 def marked(test):
-    for mark in in_a_stack:
-        test = mark(test)
-    return test
+    return pytest.mark.full(pytest.mark.own_stack(pytest.mark.timeout(240)(test)))
 
 
 @marked

@@ -48,8 +48,7 @@ def over_tls(url: str) -> Ask:
 
 
 def secure(stack: Stack, path: str) -> str:
-    host, port = stack.tls_address
-    return f"https://{host}:{port}{path}"
+    return stack.tls_url + path
 
 
 def test_the_certificate_of_a_fresh_stack_is_for_its_names(stack: Stack) -> None:

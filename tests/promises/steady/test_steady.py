@@ -74,8 +74,7 @@ def first(row: dict[str, Any], stack: Stack) -> int:
 
 def soaked(stack: Stack, seconds: float, folder: Path) -> tuple[Used, Judgement]:
     used, roots = Used(), {row["replica"]: first(row, stack) for row in stack.ps() if row["id"]}
-    tls = f"https://{stack.tls_address[0]}:{stack.tls_address[1]}"
-    with Load(stack.url, tls, folder=folder) as load:
+    with Load(stack.url, stack.tls_url, folder=folder) as load:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             used.look(roots)
