@@ -1,5 +1,6 @@
 """Clients that ask what the oracle (tests/oracle.py) does not: slow answers, streams, pages; afterwards: what was lost."""
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -40,6 +41,12 @@ class Load:
                         self._lose(answer.request, f"{answer.status_code} {answer.text[:200]}")
                 except httpx.TransportError as error:
                     self._lose(error.request, repr(error))
+
+    def told(self, log: str) -> str:
+        """Everything lost, and beside it what the edge wrote of it and of replicas that it could not use."""
+        ids = re.findall(r'"request_id":"(\w+)"', "".join(self.lost))
+        lines = [line for line in log.splitlines() if "[error]" in line or any(number in line for number in ids)]
+        return "\n".join([*self.lost, *lines])
 
     def _lose(self, request: httpx.Request, why: str) -> None:
         self.lost.append(f"{request.method} {request.url.path}: {why}")

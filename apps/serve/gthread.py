@@ -78,6 +78,11 @@ class DrainingWorker(ThreadWorker):
         deadline = time.monotonic() + DRAIN_SECONDS
         return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=DRAIN_BYTES))
 
+    def murder_keepalived(self, force: bool = False) -> None:
+        if not self.alive and not force:  # who has sent a request meanwhile is no longer idle
+            self.wait_for_and_dispatch_events(0)
+        super().murder_keepalived(force)
+
     def is_parent_alive(self) -> bool:
         """An orphan stops too: a listener it kept open would let clients in whom nobody serves."""
         alive = super().is_parent_alive()

@@ -11,9 +11,10 @@ DROP_SYN = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 
 # Handshakes that had begun before the filter are complete by then, on a busy machine too.
 LAST_HANDSHAKES_SECONDS = 0.1
 # How long idle connections stay for a request that the proxy has begun to send: they have no other end.
-# (!) Less than the proxy's fail_timeout: it comes back to a replica that refused it after that, first on the
-# connections it has kept, and a POST it sends in the moment one is closed is lost.
-LINGER_SECONDS = 1
+# (!) Between the two moments at which many requests come at once, for a POST sent while its connection is closed is
+# lost: the proxy's proxy_connect_timeout, when those that got no answer to their handshake go on, and its
+# fail_timeout, when it comes back to a replica that refused it, first on the connections it has kept.
+LINGER_SECONDS = 1.5
 
 
 def stop_queueing(listener: socket.socket) -> None:

@@ -114,8 +114,8 @@ def test_requests_in_flight_are_finished(seen: Seen):
     assert seen.victim in {by(answer) for answer in seen.waits}, "none was in flight at the replica that stopped"
 
 
-def test_requests_that_arrive_meanwhile_are_not_lost(seen: Seen):
-    assert not seen.load.lost
+def test_requests_that_arrive_meanwhile_are_not_lost(seen: Seen, stack: Stack):
+    assert not seen.load.lost, seen.load.told(stack.logs("nginx"))
     assert len(seen.load.answers) > 100
 
 

@@ -1,5 +1,9 @@
-"""What the draining worker sends: an answer is on its way whole, or not at all."""
+"""What the draining worker sends: an answer is on its way whole, or not at all. Whom it hangs up on: nobody who asked."""
 
+import selectors
+import socket
+from collections import deque
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -63,3 +67,21 @@ def test_an_application_that_yields_no_bytes_has_sent_nothing() -> None:
         response.write("text")
 
     assert not sent
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_idle_connection_whose_time_is_over_is_closed_unless_a_request_has_come(asked: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, selectors.DefaultSelector() as poller:
+        worker = object.__new__(gthread.DrainingWorker)
+        idle = SimpleNamespace(sock=ours, timeout=0, close=ours.close)
+        served: list[SimpleNamespace] = []
+        vars(worker).update(
+            alive=False, poller=poller, nr_conns=1, keepalived_conns=deque([idle]), enqueue_req=served.append
+        )
+        poller.register(ours, selectors.EVENT_READ, partial(worker.on_client_socket_readable, idle))
+        if asked:
+            theirs.sendall(b"GET / HTTP/1.1")
+        worker.murder_keepalived()
+
+        assert (served, ours.fileno() < 0, worker.nr_conns) == (([idle], False, 1) if asked else ([], True, 0))
