@@ -52,7 +52,7 @@ class Gathered(list[bytes]):
 
 wsgi.Response = WholeResponse  # wsgi.create looks there
 assert hasattr(gthread, "STOP_KEEPALIVE_LINGER"), "Gunicorn no longer has STOP_KEEPALIVE_LINGER"
-# Of connections that were idle at the stop, and of those whose answer was begun before it.
+# Of connections whose answer was begun before the stop.
 gthread.STOP_KEEPALIVE_LINGER = LINGER_SECONDS
 
 
@@ -77,6 +77,12 @@ class DrainingWorker(ThreadWorker):
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         deadline = time.monotonic() + DRAIN_SECONDS
         return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=DRAIN_BYTES))
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Those that are idle at the stop; some have been answered since, and have their end."""
+        for conn in self.keepalived_conns:
+            if conn.timeout > deadline:
+                conn.timeout -= self.cfg.keepalive - LINGER_SECONDS
 
     def murder_keepalived(self, force: bool = False) -> None:
         if not self.alive and not force:  # who has sent a request meanwhile is no longer idle

@@ -10,10 +10,11 @@ SO_ATTACH_FILTER = 26
 DROP_SYN = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
 # Handshakes that had begun before the filter are complete by then, on a busy machine too.
 LAST_HANDSHAKES_SECONDS = 0.1
-# How long idle connections stay for a request that the proxy has begun to send: they have no other end.
-# (!) Between the two moments at which many requests come at once, for a POST sent while its connection is closed is
-# lost: the proxy's proxy_connect_timeout, when those that got no answer to their handshake go on, and its
-# fail_timeout, when it comes back to a replica that refused it, first on the connections it has kept.
+# How long after its last use an idle connection of a stopping server stays, for a request that the proxy has begun to
+# send: a POST sent in the moment it is closed is lost. By use and not all at once, for the proxy takes the one used last:
+# those that are closed first are those that it would take last, and it uses up the others meanwhile.
+# (!) Between the two moments at which many requests come at once: the proxy's proxy_connect_timeout, when those that
+# got no answer to their handshake go on, and its fail_timeout, when it comes back to a replica that refused it.
 LINGER_SECONDS = 1.5
 
 

@@ -1,8 +1,8 @@
 """`python -m serve.uvicorn app:app --port 8000`: Uvicorn with its own options, stopping without losing a request.
 
 Stock Uvicorn closes idle connections in the moment it stops: a request the proxy is just sending on one is lost.
-This server closes the listener, ends WebSockets with 1012, and answers late requests with `Connection: close`
-for 1.5 s before the stock shutdown. With several workers the parent closes its own copy of the listener
+This server closes the listener, ends WebSockets with 1012, and answers late requests with `Connection: close`,
+each idle connection a while from its last use, before the stock shutdown. With several workers the parent closes its own copy of the listener
 before it signals them, else it would go on accepting for nobody.
 """
 
@@ -28,7 +28,9 @@ class LingeringServer(Server):
         await self.close_listeners(sockets or [])
         self.server_state.default_headers.append(CLOSE)
         for connection in list(self.server_state.connections):
-            if not isinstance(connection, HttpToolsProtocol):
+            if isinstance(connection, HttpToolsProtocol):
+                leave_when_idle(connection)
+            else:
                 connection.shutdown()
         await self.linger()
         await super().shutdown(sockets)
@@ -48,6 +50,15 @@ class LingeringServer(Server):
         end = time.monotonic() + LINGER_SECONDS
         while self.server_state.connections and time.monotonic() < end and not self.force_exit:
             await asyncio.sleep(0.05)
+
+
+def leave_when_idle(connection: HttpToolsProtocol) -> None:
+    shift = max(0, connection.timeout_keep_alive - LINGER_SECONDS)
+    connection.timeout_keep_alive -= shift  # type: ignore[assignment]  # call_later takes fractions too
+    if timer := connection.timeout_keep_alive_task:
+        timer.cancel()
+        handler = connection.timeout_keep_alive_handler
+        connection.timeout_keep_alive_task = connection.loop.call_at(timer.when() - shift, handler)
 
 
 class ClosingMultiprocess(multiprocess.Multiprocess):
