@@ -1,13 +1,11 @@
 """Server-sent events: the feed as text/event-stream."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
-from core.feed import Ended, Reader
+from core.feed import Ended, News, Reader
 from core.params import digits
 from core.stopping import on_stop, stopping
 
@@ -21,16 +19,16 @@ def last_event_id(header: str | None) -> int | None:
     return digits("Last-Event-ID", header) if header else None
 
 
-def event(message: dict[str, Any]) -> bytes:
-    return f"id: {message['id']}\nevent: message\ndata: {json.dumps(message, ensure_ascii=False)}\n\n".encode()
+def event(new: News) -> bytes:
+    return f"id: {new.id}\nevent: message\ndata: {new.json}\n\n".encode()
 
 
 async def body(reader: Reader, head: bool = False) -> AsyncGenerator[bytes]:
     """What a client of GET /events reads; `reader` has been entered, so nothing is missed from now on."""
     try:
         yield RETRY
-        async for message in reader.replay():
-            yield event(message)
+        async for stored in reader.replay():
+            yield event(stored)
         while not head:
             new = await reader.next(COMMENT_SECONDS)
             yield event(new) if new else COMMENT

@@ -6,13 +6,14 @@ So a listener that lost its connection catches up by the same step, and nothing 
 """
 
 import asyncio
+import json
 import logging
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
@@ -35,7 +36,18 @@ BACKLOG = 1000
 LISTEN = f"LISTEN {messages.CHANNEL}"
 
 
-Queue = asyncio.Queue[dict[str, Any] | None]
+class News(NamedTuple):
+    """A message as its readers are told of it: written once, however many they are."""
+
+    id: int
+    json: str
+
+
+def news(message: dict[str, Any]) -> News:
+    return News(message["id"], json.dumps(message, ensure_ascii=False))
+
+
+Queue = asyncio.Queue[News | None]
 
 
 class Runs(Protocol):
@@ -157,13 +169,13 @@ class AsyncFeed:
         async with connection.cursor() as cursor:
             while page := await arun(cursor, messages.after(self.last, PAGE)):
                 for message in page:
-                    self._publish(message)
+                    self._publish(news(message))
 
-    def _publish(self, message: dict[str, Any]) -> None:
-        self.last = message["id"]
+    def _publish(self, new: News) -> None:
+        self.last = new.id
         for queue in list(self.queues):
             if queue.qsize() < BACKLOG:
-                queue.put_nowait(message)
+                queue.put_nowait(new)
             else:  # the last place is for the news that it is over
                 self.queues.discard(queue)
                 queue.put_nowait(None)
@@ -202,21 +214,21 @@ class Reader:
     async def __aexit__(self, *exc_info: object) -> None:
         self.feed.queues.discard(self.queue)
 
-    async def replay(self) -> AsyncIterator[dict[str, Any]]:
+    async def replay(self) -> AsyncIterator[News]:
         """What was stored above `after` before this reader came."""
         while self.after is not None and (page := await self.feed.database.run(messages.after(self.last, PAGE))):
             for message in page:
                 self.last = message["id"]
-                yield message
+                yield news(message)
 
-    async def next(self, seconds: float | None = None) -> dict[str, Any] | None:
+    async def next(self, seconds: float | None = None) -> News | None:
         """The next new message, in id order, each once; None when the time is up; Ended when there are no more."""
         try:
             async with asyncio.timeout(seconds):
-                while message := await self.queue.get():
-                    if message["id"] > self.last:
-                        self.last = message["id"]
-                        return message
+                while new := await self.queue.get():
+                    if new.id > self.last:
+                        self.last = new.id
+                        return new
         except TimeoutError:
             return None
         raise Ended

@@ -123,10 +123,10 @@ async def first_to_end(*parts: Awaitable[object]) -> None:
 
 async def hear(socket: Socket, reader: Reader) -> None:
     try:
-        async for message in reader.replay():
-            await socket.send(json.dumps(message, ensure_ascii=False))
+        async for stored in reader.replay():
+            await socket.send(stored.json)
         while new := await reader.next():
-            await socket.send(json.dumps(new, ensure_ascii=False))
+            await socket.send(new.json)
     except Ended:
         await socket.close(RESTART if stopping() else TRY_LATER)
 
