@@ -83,7 +83,7 @@ test: ## Run the tests; T=tests/unit/test_settings.py narrows
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: drill
-drill: ## List the drills; DRILL=kill-replica breaks something under load, checks the promise and mends it
+drill: ## List the drills; DRILL=kill-replica breaks something under load, checks the promise and mends it; RATE=100
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: lost-requests

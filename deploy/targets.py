@@ -139,12 +139,13 @@ STRATEGY = Variable(
 FILE = Variable("FILE", "", text, "the file of a backup; without it a new one, or the newest, in .run/backups")
 KEEP = Variable("KEEP", "7", number(0, 100_000, "a number of backups"), "the newest that stay; 0 keeps all")
 HOST = Variable("HOST", "", shaped(r"https?://[^\s/]\S*", "an address; write http://HOST:PORT"), "another address")
+ARRIVALS = "a rate; write arrivals a second, 50 or 0.5"
 QUICK = Variable("QUICK", "", switch, "1 takes a fifth of the time")
 FULL = Variable("FULL", "", switch, "1 measures everything, for long; it says first how long")
 LOAD = (
     service(*SERVICES),
     Variable("USERS", "", number(1, 100_000, "a number of users"), "users who never pause, for the peak"),
-    Variable("RATE", "", above_zero("a rate; write arrivals a second, 50 or 0.5"), "one rate, instead of steps"),
+    Variable("RATE", "", above_zero(ARRIVALS), "one rate, instead of steps"),
     Variable(
         "TIME", "", shaped(r"(\d{1,4}h)?(\d{1,4}m)?(\d{1,5}s)?", "a time; write 30s, 2m or 1h30m"), "of each stage"
     ),
@@ -213,7 +214,7 @@ TARGETS: dict[str, Target] = {
     "drill": Target(
         "Break something under load, check what was promised, mend it.",
         later("tasks", "drill"),
-        (DRILL, service(*SERVICES)),
+        (DRILL, service(*SERVICES), Variable("RATE", "200", above_zero(ARRIVALS), "requests a second meanwhile")),
     ),
     "doctor": Target("Say what this machine lacks, each with its mend.", later("doctor", "doctor")),
     "bench": Target("Measure what the edge and the load generator cost beside their peers.", later("tasks", "bench")),

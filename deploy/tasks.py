@@ -95,7 +95,7 @@ def drill(settings: Settings, say: Console, words: Words) -> None:
         environment.need(settings.root, "loadtests")
         from loadtests.drills.run import conduct
 
-        conduct(words["drill"], engine, say, [words["service"]] if words["service"] else [])
+        conduct(words["drill"], engine, say, [words["service"]] if words["service"] else [], float(words["rate"]))
 
 
 def bench(settings: Settings, say: Console, words: Words) -> None:

@@ -15,13 +15,12 @@ from loadtests.errors import Stop
 from loadtests.oracle import Judgement, Load
 from loadtests.oracle.records import REQUESTS, Request, read
 
-RATE = 200  # requests/s
 CALM_SECONDS = 2.0  # before the break, and after the mend
 SHOWN = 10  # losses
 
 
-def conduct(name: str, engine: Engine, say: Console, services: Sequence[str]) -> None:
-    """Answer when the promise is broken."""
+def conduct(name: str, engine: Engine, say: Console, services: Sequence[str], rate: float) -> None:
+    """Answer when the promise is broken. `rate`: requests/s."""
     drill = DRILLS[name]
     if engine.name not in drill.engines:
         raise impossible(f"{name} needs ENGINE={' or '.join(drill.engines)}, and the stack runs on {engine.name}")
@@ -30,19 +29,19 @@ def conduct(name: str, engine: Engine, say: Console, services: Sequence[str]) ->
     scene = Scene(engine, say, services or SERVICES)
     with TemporaryDirectory() as folder:
         try:
-            load = play(drill, scene, Path(folder))
+            load = play(drill, scene, Path(folder), rate)
             verdict = load.verdict(engine.edge_log(load.started))
         except Stop as stop:
             raise Refused(str(stop), stop.code) from None
         tell(name, scene, verdict, read(load.folder / REQUESTS, Request))
 
 
-def play(drill: Drill, scene: Scene, folder: Path) -> Load:
+def play(drill: Drill, scene: Scene, folder: Path, rate: float) -> Load:
     say = scene.say
     with scene.mended():
         drill.prepare(scene)
-        load = Load(scene.engine.url(), scene.tls_url, scene.services, RATE, drill.sockets, folder=folder)
-        say(f"load:  {RATE} requests/s, GET and POST, on {', '.join(scene.services)}; {drill.sockets} WebSockets")
+        load = Load(scene.engine.url(), scene.tls_url, scene.services, rate, drill.sockets, folder=folder)
+        say(f"load:  {rate:g} requests/s, GET and POST, on {', '.join(scene.services)}; {drill.sockets} WebSockets")
         with load, scene.mended():
             scene.load = load
             scene.wait(CALM_SECONDS)
@@ -65,7 +64,8 @@ def tell(name: str, scene: Scene, verdict: Judgement, requests: Sequence[Request
     say.answer(f"seen: {drill.seen}")
     if early := sum(each.lost and each.ended < scene.moments.first for each in requests):
         raise impossible(
-            f"{early} requests were lost before anything was broken; this machine does not carry {RATE} a second"
+            f"{early} requests were lost before anything was broken; this machine does not carry "
+            f"{verdict.asked:g} a second: choose a lower RATE"
         )
     broken = [*dict.fromkeys(scene.broken), *drill.bounds.broken(verdict, requests, scene.moments)]
     if broken:

@@ -53,6 +53,11 @@ def test_an_unknown_drill_is_refused_with_the_choices(capsys: pytest.CaptureFixt
     assert told == f"ponte: DRILL='kill-everything' is unknown; choose from {', '.join(DRILLS)}\n"
 
 
+def test_a_rate_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]):
+    assert main(["drill", "DRILL=kill-replica", "RATE=0"]) == 2
+    assert capsys.readouterr().err == "ponte: RATE='0' is not a rate; write arrivals a second, 50 or 0.5\n"
+
+
 def test_a_drill_needs_a_stack(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PONTE_RUN", str(tmp_path))
     monkeypatch.setattr("deploy.choice._compose_runs", lambda settings: False)
@@ -134,7 +139,7 @@ def test_a_machine_that_loses_requests_by_itself_is_not_taken_for_a_broken_promi
 ):
     monkeypatch.setitem(DRILLS, "kill-replica", replace(DRILLS["kill-replica"], bounds=Bounds()))
     scene = SimpleNamespace(say=Console(), moments=MOMENTS, broken=[])
-    found = SimpleNamespace(losses=[], sentence=lambda: "", faults={}, late=0.0)
+    found = SimpleNamespace(losses=[], sentence=lambda: "", faults={}, late=0.0, asked=200)
 
     with pytest.raises(Failure) as caught:
         run.tell("kill-replica", scene, found, steady(request(at, status=503)))  # type: ignore[arg-type]
@@ -240,7 +245,7 @@ STEPS = {"before the break": 1, "while it is broken": 2, "when it has watched": 
 def test_a_drill_that_is_interrupted_mends_what_it_broke(engine: Engine, tmp_path: Path, step: int):
     scene = Scene(engine, Console(), ["flask"])  # type: ignore[arg-type]
     with interrupted_at(scene, step):
-        play(HANG, scene, tmp_path)
+        play(HANG, scene, tmp_path, rate=200)
 
     assert [each.ready for each in engine.ps()] == [True, True]
     assert engine.scaled == [3, 2]

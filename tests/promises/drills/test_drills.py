@@ -14,6 +14,8 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.full, pytest.mark.own_stack, pytest.mark.timeout(300)]
 DRILL_SECONDS = 240
+# Requests/s that two cores carry while replicas start: in containers less (docs/drills.md).
+RATE = {"native": 200, "compose": 100}
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def ours(stack: Stack) -> Stack:
 def test_what_was_promised_for_the_case_is_kept(ours: Stack, name: str):
     if ours.engine not in DRILLS[name].engines:
         pytest.skip(f"{name} needs ENGINE={' or '.join(DRILLS[name].engines)}")
-    answer = ours.ponte("drill", f"DRILL={name}", seconds=DRILL_SECONDS)
+    answer = ours.ponte("drill", f"DRILL={name}", f"RATE={RATE[ours.engine]}", seconds=DRILL_SECONDS)
 
     if "needs a disk of its own" in answer.stderr:
         pytest.skip(answer.stderr.strip())
