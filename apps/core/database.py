@@ -27,13 +27,18 @@ UNREACHABLE = (psycopg.OperationalError, psycopg_pool.PoolTimeout, psycopg_pool.
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for psycopg.connect(); the password may come from a file of its own."""
+    """Keyword arguments for psycopg.connect(); the password may come from a file of its own.
+
+    (!) autocommit: each statement is a transaction of its own and ends in PostgreSQL. A process that hangs before it
+    has sent a COMMIT would keep what the statement locked: the queue in which every writer of messages stands.
+    """
     if not settings.database_url:
         raise unavailable("DATABASE_URL is not set")
     arguments = psycopg.conninfo.conninfo_to_dict(settings.database_url)
     if settings.database_password:
         arguments["password"] = settings.database_password
     arguments |= {"connect_timeout": CONNECT_SECONDS, "application_name": f"{settings.service}/{settings.replica}"}
+    arguments |= {"autocommit": True}
     return arguments | {"options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout=10s"}
 
 
@@ -107,7 +112,7 @@ def random_ids(count: int) -> list[int]:
 
 
 class Database:
-    """Operations for WSGI applications, each in one transaction on a pooled connection."""
+    """Operations for WSGI applications, each on one pooled connection."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -87,7 +87,7 @@ class Feed:
                 time.sleep(RETRY_SECONDS)
 
     def _follow(self) -> None:
-        with psycopg.connect(**connection_arguments(self.settings), autocommit=True) as connection:
+        with psycopg.connect(**connection_arguments(self.settings)) as connection:
             connection.execute(LISTEN)
             while True:
                 with connection.cursor() as cursor:
@@ -154,7 +154,7 @@ class AsyncFeed:
     async def _follow(self) -> None:
         assert self.following is not None
         arguments = connection_arguments(self.settings)
-        async with await psycopg.AsyncConnection.connect(**arguments, autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(**arguments) as connection:
             await connection.execute(LISTEN)
             if not self.following.is_set():
                 async with connection.cursor() as cursor:

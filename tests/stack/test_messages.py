@@ -1,6 +1,7 @@
 """Messages: one table behind every application, in id order, each stored once."""
 
 import json
+import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -174,3 +175,13 @@ def follow(app: App, last: int, count: int) -> list[int]:
         seen += [row["id"] for row in answer.json()["messages"]]
         last = seen[-1]
     return seen
+
+
+def test_a_session_has_nothing_left_to_say_when_the_statement_is_done(app: App, stack: Stack):
+    """A replica that hangs before it says COMMIT would hold the lock that every writer of every replica waits for."""
+    app.say("stored")
+    like = f"application_name LIKE '{app.name}/%'"
+    last = stack.psql(f"SELECT query FROM pg_stat_activity WHERE {like}").strip()
+
+    assert "INSERT INTO messages" in last
+    assert not re.search(r"^\s*(COMMIT|BEGIN)", last, re.IGNORECASE | re.MULTILINE), last

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from core import database
 from core.messages import Operation
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, connections
 
 from ponte.settings import replica
 
@@ -33,7 +33,7 @@ class DjangoDatabase:
     """Runs operations under WSGI, and from any thread."""
 
     def run(self, operation: Operation) -> Any:
-        with connected(), transaction.atomic(), connection.cursor() as cursor:
+        with connected(), connection.cursor() as cursor:
             return database.run(cursor, operation)
 
 
