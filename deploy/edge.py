@@ -60,6 +60,7 @@ class Edge:
     listen_tls: tuple[str, ...] = ()  # "127.0.0.1:8443"; none: no HTTPS
     https_port: int = 8443  # the one clients name
     http3: bool = False
+    http2: frozenset[str] = frozenset()  # services that are spoken to in HTTP/2
     https_redirect: bool = False
     hsts: bool = False
     trusted_proxies: tuple[str, ...] = ()  # CIDRs of load balancers in front
@@ -122,7 +123,8 @@ def variables(edge: Edge) -> dict[str, str]:
         f"PONTE_UPSTREAM_{prefix(name)}": _members(edge.upstreams.get(name, ()), bool(edge.resolver))
         for name in SERVICES
     }
-    return upstreams | {
+    spoken = {f"PONTE_HTTP2_{prefix(name)}": "1" if name in edge.http2 else "" for name in SERVICES}
+    return {**upstreams, **spoken} | {
         "PONTE_USER": _user(edge),
         "PONTE_WORKERS": str(edge.workers),
         "PONTE_FILES": str(edge.files),
@@ -132,6 +134,7 @@ def variables(edge: Edge) -> dict[str, str]:
         "PONTE_ACCESS_LOG": _quotable(edge.access_log),
         "PONTE_LOG_BUFFER": "64k",
         "PONTE_TEMP": _quotable(edge.temp),
+        "PONTE_KEEPALIVE_LOCAL": " local" if edge.http2 else "",
         "PONTE_LOCUST": edge.locust,
         "PONTE_RESOLVER": _resolver(edge.resolver),
         "PONTE_LISTEN": _listen(edge.listen, ""),

@@ -65,6 +65,11 @@ class Settings:
         own = self.given.get(f"{prefix(service)}_{name}", "")
         return own or self.given.get(name, "") or VARIABLES[name].default
 
+    @property
+    def http2(self) -> frozenset[str]:
+        """Services that the edge speaks HTTP/2 to."""
+        return frozenset(name for name in SERVICES if self.app("UPSTREAM_HTTP2", name) == "1")
+
     def again(self, given: Mapping[str, str], words: Mapping[str, str]) -> "Settings":
         """The same checkout with the settings a stack was started with."""
         return build(merge(given), merge(words), self.root, self.run)

@@ -31,6 +31,11 @@ def prefix(service: str) -> str:
     return service.upper().replace("-", "_")
 
 
+def everywhere(name: str) -> tuple[str, ...]:
+    """A variable of all services, and each service's own."""
+    return (name, *(f"{prefix(service)}_{name}" for service in SERVICES))
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in choices:
@@ -165,6 +170,7 @@ PER_SERVICE = (
     Variable("WEB_CONCURRENCY", "", text, "workers of one replica", app=True),
     Variable("THREADS", "8", text, "threads of one worker", app=True),
     Variable("DATABASE_POOL", "4", text, "database connections of one process", app=True),
+    Variable("UPSTREAM_HTTP2", "0", text, "1 speaks HTTP/2 from the edge to the server", app=True),
 )
 
 APPS = (

@@ -8,7 +8,8 @@
 #   entrypoint.sh WORDS    run WORDS instead, such as `nginx -V`
 #
 # Reads SERVER_NAMES, BIND_ADDRESS, MAX_UPLOAD, STAGE, RELEASE, HTTPS_PORT, HTTPS_REDIRECT, HSTS, HTTP3, TRUSTED_PROXIES,
-# RATE_LIMIT, CONNECTION_LIMIT and LIMIT_EXEMPT. A PONTE_ variable that is already set is left as it is.
+# RATE_LIMIT, CONNECTION_LIMIT, LIMIT_EXEMPT and UPSTREAM_HTTP2 (of one service FLASK_UPSTREAM_HTTP2, ...). A PONTE_ variable
+# that is already set is left as it is.
 # Needs no root, no capability and no writable file but PONTE_OUT and PONTE_TEMP. Stop it with QUIT.
 set -euf
 
@@ -104,6 +105,12 @@ switch() {
     case $2 in 0) ;; 1) echo 1 ;; *) fail "$1='$2' is not a switch; choose from 0, 1" ;; esac
 }
 
+# UPSTREAM_HTTP2 of a service, else that of all.  PREFIX
+http2() {
+    own=$(printenv "$1_UPSTREAM_HTTP2" || true)
+    if [ -n "$own" ]; then switch "$1_UPSTREAM_HTTP2" "$own"; else switch UPSTREAM_HTTP2 "${UPSTREAM_HTTP2:-0}"; fi
+}
+
 # A number, or nothing for 0.
 count() {
     echo "$2" | grep -Eqx '[0-9]{1,6}' || fail "$1='$2' is not a number; write one, or 0 for no limit"
@@ -151,6 +158,12 @@ variables() {
     [ "${PONTE_LIMIT_EXEMPT+set}" ] || PONTE_LIMIT_EXEMPT=$(networks LIMIT_EXEMPT "${LIMIT_EXEMPT:-}" '    ' ' 1;')
     [ "${PONTE_PROXIES+set}" ] || PONTE_PROXIES=$(networks TRUSTED_PROXIES "${TRUSTED_PROXIES:-}" '    ' ' 1;')
     [ "${PONTE_REAL_IP+set}" ] || PONTE_REAL_IP=$(real_ip)
+    [ "${PONTE_HTTP2_FLASK+set}" ] || PONTE_HTTP2_FLASK=$(http2 FLASK)
+    [ "${PONTE_HTTP2_DJANGO+set}" ] || PONTE_HTTP2_DJANGO=$(http2 DJANGO)
+    [ "${PONTE_HTTP2_DJANGO_ASGI+set}" ] || PONTE_HTTP2_DJANGO_ASGI=$(http2 DJANGO_ASGI)
+    [ "${PONTE_HTTP2_FASTAPI+set}" ] || PONTE_HTTP2_FASTAPI=$(http2 FASTAPI)
+    spoken=$PONTE_HTTP2_FLASK$PONTE_HTTP2_DJANGO$PONTE_HTTP2_DJANGO_ASGI$PONTE_HTTP2_FASTAPI
+    : "${PONTE_KEEPALIVE_LOCAL=${spoken:+ local}}"
     : "${PONTE_RATE_LIMIT=$rate}"
     : "${PONTE_RATE_LIMIT_PAGES=${rate:+$((rate * 2))}}"
     : "${PONTE_RATE_LIMIT_SOCKETS=${rate:+$((rate * 6))}}"
@@ -226,6 +239,8 @@ render() {
     VERSION=$(echo "$BUILD" | sed -n 's|^nginx version: .*/\([0-9.]*\).*|\1|p')
     OPENSSL=$(echo "$BUILD" | grep -Eo '(built|running) with OpenSSL [0-9.]+' | tail -n 1 | sed 's/.* //')
     : "${OPENSSL:=0}"
+    [ -z "$PONTE_KEEPALIVE_LOCAL" ] || met "nginx >= 1.29.7 and --with-http_v2_module" ||
+        fail "UPSTREAM_HTTP2=1 needs nginx 1.29.7 or later with HTTP/2, and this is $VERSION"
     rm -rf "$NEW"
     mkdir -p "$NEW" "$PONTE_TEMP" "$PONTE_CACHE" 2>/dev/null || fail "$OUT, $PONTE_TEMP and $PONTE_CACHE have to be writable for $(id -un 2>/dev/null || id -u)"
     wanted=$(for name in $NAMES; do printf '${%s} ' "$name"; done)

@@ -102,6 +102,7 @@ VARIABLES: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "WEB_CONCURRENCY": (whole(1, 256), None),
     "THREADS": (whole(1, 512), "8"),
     "DATABASE_POOL": (whole(1, 100), "4"),
+    "UPSTREAM_HTTP2": (switch, "0"),
     "DATABASE_URL": (postgres_url, None),
     "SECRET_KEY": (str, None),
     "FORWARDED_ALLOW_IPS": (networks, "127.0.0.1,::1"),
@@ -114,7 +115,7 @@ VARIABLES: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "KEEPALIVE": (whole(1, 3600), "75"),
     "DEV": (switch, "0"),
 }
-PER_SERVICE = ("SERVER", "WEB_CONCURRENCY", "THREADS", "DATABASE_POOL")
+PER_SERVICE = ("SERVER", "WEB_CONCURRENCY", "THREADS", "DATABASE_POOL", "UPSTREAM_HTTP2")
 SECRETS = ("DATABASE_URL", "SECRET_KEY", "DATABASE_PASSWORD")
 
 
@@ -127,6 +128,7 @@ class Settings:
     web_concurrency: int | None
     threads: int
     database_pool: int
+    upstream_http2: bool
     database_url: str | None
     database_password: str | None
     secret_key: str | None

@@ -67,6 +67,7 @@ def plan(options: argparse.Namespace) -> tuple[Launch, Server, str]:
     settings = Settings.from_env(os.environ, options.service)
     name = settings.server or DEFAULTS[settings.about.interface]
     server = choose(name, settings, options.matrix)
+    refuse_http1(name, server, settings)
     settings = dataclasses.replace(settings, server=name)
     number, reason = workers.choose(settings.web_concurrency, server.per_cpu, cgroup.read())
     shared_memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
@@ -88,6 +89,17 @@ def choose(name: str, settings: Settings, matrix: bool = False) -> Server:
     if fitting[name].matrix_only and not matrix:
         raise Invalid(f"{given} is a reference for the matrix and carries no stack; choose from {choices}")
     return fitting[name]
+
+
+def refuse_http1(name: str, server: Server, settings: Settings) -> None:
+    """The edge would speak to it in what it does not understand, or does not stop in."""
+    if settings.upstream_http2 and not server.upstream_http2:
+        able = (key for key, each in SERVERS.items() if each.upstream_http2)
+        fitting = ", ".join(key for key in able if settings.about.interface in SERVERS[key].interfaces)
+        given = f"{variable(os.environ, settings.service, 'UPSTREAM_HTTP2')}=1"
+        raise Invalid(
+            f"{given} needs a server that takes HTTP/2 from the edge, which {name} does not; choose {fitting}"
+        )
 
 
 def installed(server: Server) -> bool:

@@ -26,6 +26,7 @@ class Server:
     packages: str = OPTIONAL
     per_cpu: bool = False  # one worker for each CPU unless WEB_CONCURRENCY says otherwise
     protocols: tuple[str, ...] = HTTP1
+    upstream_http2: bool = False  # UPSTREAM_HTTP2=1: speaks it in clear text, and stops as gracefully as over HTTP/1.1
     websockets: bool = False
     loses: str = ""  # of what the contract promises
     matrix_only: bool = False
@@ -87,6 +88,7 @@ SERVERS = {
         stop="closes the listener, finishes; may end before a WebSocket's close frame has left",
         per_cpu=True,
         protocols=HTTP2,
+        upstream_http2=True,
         loses="headers of an accepted handshake, and of a WSGI body that breaks off the fact that it did",
         websockets=True,
     ),

@@ -18,7 +18,7 @@ from deploy.compose.docker import Docker
 from deploy.errors import impossible
 from deploy.run import quiet, show
 from deploy.tree import files, tree
-from deploy.variables import prefix
+from deploy.variables import everywhere, prefix
 
 # What nginx/entrypoint.sh reads, as it was set: it has the same defaults.
 READ = (
@@ -33,6 +33,7 @@ READ = (
     "RATE_LIMIT",
     "CONNECTION_LIMIT",
     "LIMIT_EXEMPT",
+    *everywhere("UPSTREAM_HTTP2"),
 )
 RUN = "/run/nginx"
 IMAGE = "/etc/ponte/nginx"

@@ -26,7 +26,7 @@ from deploy.release import of_checkout
 from deploy.run import undisturbed
 from deploy.settings import Settings
 from deploy.tree import tree
-from deploy.variables import SERVICES, VARIABLES, prefix
+from deploy.variables import SERVICES, VARIABLES, everywhere, prefix
 
 NOTHING_UP = "nothing is up; start the stack with ./ponte up"
 APPS, EDGE = ("apps",), ("nginx",)
@@ -34,7 +34,8 @@ ALONE = ("nginx", "postgres")
 PROJECTS = "used-compose"  # in .run; outlives `down`, so that `clean` knows
 EVERYTHING = ("--profile", "loadtest")  # (!) `down` leaves running what belongs to a profile it was not told of
 LOG_LINES = "200"  # of each container
-KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT", "HTTPS_PORT")  # a published address changes by down and up
+# By down and up change a published address, and what the servers that run have to understand.
+KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT", "HTTPS_PORT", *everywhere("UPSTREAM_HTTP2"))
 
 
 class Compose(Engine):

@@ -11,9 +11,10 @@ from deploy.listing import urls
 from deploy.release import of_checkout
 from deploy.settings import Settings
 from deploy.tree import tree
-from deploy.variables import SERVICES, VARIABLES
+from deploy.variables import SERVICES, VARIABLES, everywhere
 
-KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT", "HTTPS_PORT")  # a listening address changes by down and up
+# By down and up change a listening address, and what the servers that run have to understand.
+KEPT_ON_RELOAD = ("BIND_ADDRESS", "HTTP_PORT", "HTTPS_PORT", *everywhere("UPSTREAM_HTTP2"))
 
 
 class Native(Engine):

@@ -22,6 +22,7 @@ STOP_SECONDS = 65  # nginx's own grace on the ladder
 DRAIN_SECONDS = 6
 RELOAD_SECONDS = 10
 HTTP3 = "--with-http_v3_module"
+UPSTREAM_HTTP2 = "upstream_http2"  # a file of nginx/features/, whose first line says what it needs
 STABLE, MAINLINE = (1, 30, 6), (1, 31, 7)  # in older ones known holes are open
 
 
@@ -32,6 +33,11 @@ class Routing:
         self.nginx = edge.inspect(self.binary)
         if settings.http3 and HTTP3 not in self.nginx.flags:
             raise impossible(f"HTTP3=1 needs an nginx built {HTTP3}; name one with NGINX_BIN, or take ENGINE=compose")
+        if settings.http2 and UPSTREAM_HTTP2 in self.nginx.lacks():
+            raise impossible(
+                f"UPSTREAM_HTTP2=1 needs nginx 1.29.7 or later with HTTP/2, and this is {dots(self.nginx.version)}; "
+                "name one with NGINX_BIN, or take ENGINE=compose"
+            )
 
     @property
     def version(self) -> str:
@@ -112,6 +118,7 @@ class Routing:
             listen_tls=(f"{host}:{settings.https_port}",),
             https_port=settings.https_port,
             http3=settings.http3,
+            http2=settings.http2,
             https_redirect=settings.https_redirect,
             hsts=settings.hsts,
             trusted_proxies=settings.trusted_proxies,

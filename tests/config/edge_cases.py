@@ -27,6 +27,7 @@ DIFFERENT: dict[str, dict] = {
         "password": True,
         "release": "2026-11-21",
     },
+    "HTTP/2 to two services": {"upstreams": MEMBERS, "http2": frozenset({"flask", "fastapi"})},
     "names": {"upstreams": NAMED, "resolver": ("127.0.0.11", "[fd00::1]")},
 }
 

@@ -37,7 +37,7 @@ def test_what_an_older_nginx_lacks_is_left_out(
     assert {path.stem for path in (tmp_path / "out" / "features").iterdir()} == features | {"curves"}
 
 
-NOT_BUILT_IN = {"gzip_static", "http3", "hybrid_curves", "pcre_jit", "stub_status"}
+NOT_BUILT_IN = {"gzip_static", "http3", "hybrid_curves", "pcre_jit", "stub_status", "upstream_http2"}
 
 
 def test_port_of_the_clients_url_is_found_by_an_older_nginx_too(nginx: Path, tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ in the same run: read them to a tenth. What is lost when a replica stops under l
   all the same.
 - *Uvicorn has no HTTP/2.* It had none for long; 0.54 has it with `--http zttp`, a parser that is not used here.
 - *HTTP/3 is there by now.* Of these servers Hypercorn alone speaks it, with the package aioquic, which is not installed here. The edge
-  speaks it (`HTTP3=1`), and HTTP/1.1 to every server.
+  speaks it (`HTTP3=1`), and to every server HTTP/1.1, or HTTP/2 to those that take it, where that is [turned
+  on](edge.md#http2-to-an-application).
 
 Made by `./ponte matrix` on {started} in {seconds}; a whole `make matrix` writes this page anew.
 """

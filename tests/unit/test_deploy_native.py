@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("psutil")
 
 from deploy.console import Console
+from deploy.engines.native import Native
 from deploy.errors import Refused
 from deploy.native import leftovers, postgres, sound, user
 from deploy.native.keeper import Keeper
@@ -199,3 +200,13 @@ def test_what_is_typed_now_wins_over_what_was(tmp_path: Path):
     now = build({"HTTP_PORT": "82"}, {"HTTP_PORT": "82"}, tmp_path, tmp_path)
 
     assert sound.as_it_was(now, record("up")).http_port == 82
+
+
+def test_a_reload_does_not_change_what_replicas_that_run_are_spoken_to_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Native, "__init__", lambda self, now: setattr(self, "settings", now))
+    now = {"UPSTREAM_HTTP2": "1", "HTTPS_REDIRECT": "1"}
+    record = Record("p", "e", "u", words={}, given={"FASTAPI_UPSTREAM_HTTP2": "1"})
+
+    found = Native(build(now, now, Path(), Path())).reloaded(record)
+
+    assert (found.http2, found.https_redirect) == ({"fastapi"}, True)

@@ -47,6 +47,11 @@ def test_a_service_has_its_own_value_before_everybodys(root: Path):
     assert found.app("DATABASE_POOL", "flask") == "4"
 
 
+def test_http2_is_spoken_to_services_that_ask_for_it(root: Path) -> None:
+    assert settings(root).http2 == set()
+    assert settings(root, UPSTREAM_HTTP2="1", DJANGO_ASGI_UPSTREAM_HTTP2="0").http2 == {"flask", "django", "fastapi"}
+
+
 def test_the_apps_get_what_was_set_and_no_default(root: Path):
     assert settings(root, LOG_LEVEL="debug", NGINX_BIN="/n", DEV="1").app_environment == {
         "LOG_LEVEL": "debug",

@@ -105,6 +105,17 @@ def serve(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
             {"SERVER": "wsgiref"},
             f"SERVER='wsgiref' is a reference for the matrix and carries no stack; choose from {WSGI}",
         ),
+        (
+            "fastapi",
+            {"UPSTREAM_HTTP2": "0", "FASTAPI_UPSTREAM_HTTP2": "1"},
+            "FASTAPI_UPSTREAM_HTTP2=1 needs a server that takes HTTP/2 from the edge, which uvicorn does not; choose granian",
+        ),
+        (
+            "flask",
+            {"FLASK_SERVER": "gunicorn-gevent", "UPSTREAM_HTTP2": "1"},
+            "UPSTREAM_HTTP2=1 needs a server that takes HTTP/2 from the edge, which gunicorn-gevent does not; choose granian",
+        ),
+        ("flask", {"UPSTREAM_HTTP2": "2"}, "UPSTREAM_HTTP2='2' is not a switch; choose from 0, 1"),
         ("flask", {"THREADS": "0"}, "THREADS='0' is not a whole number from 1 to 512"),
         ("flask", {"WEB_CONCURRENCY": "two"}, "WEB_CONCURRENCY='two' is not a whole number from 1 to 256"),
         ("flask", {"ACCESS_LOG": "yes"}, "ACCESS_LOG='yes' is not a switch; choose from 0, 1"),

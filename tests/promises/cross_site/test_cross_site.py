@@ -101,7 +101,7 @@ SOCKETS = [
     ("snippets/proxy.conf", "X-Forwarded-Host  $host$colon_port;", "X-Forwarded-Host $host;"),
     ("snippets/proxy.conf", "X-Forwarded-Host  $host$colon_port;", "X-Forwarded-Host $http_origin;"),
     ("snippets/proxy.conf", "X-Forwarded-Proto $client_scheme;", "X-Forwarded-Proto http;"),
-    ("snippets/proxy.conf", "proxy_http_version 1.1;", 'proxy_http_version 1.1; proxy_set_header Origin "";'),
+    ("snippets/proxy.conf", "charset off;", 'charset off; proxy_set_header Origin "";'),
 ]
 SHARING = [
     ("snippets/response-headers.conf", "add_header Retry-After", "add_header Access-Control-Allow-Origin * always;\nadd_header Retry-After"),

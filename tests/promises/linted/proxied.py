@@ -26,6 +26,30 @@ def forwarded(tree: Node) -> Iterable[Node]:
             yield location
 
 
+def closing(tree: Node) -> Iterable[Node]:
+    """HTTP/1.0 ends a connection with each answer."""
+    return (each for each in tree.proxied if version(each) not in ("1.1", "2"))
+
+
+def malformed_upgrades(tree: Node) -> Iterable[Node]:
+    """HTTP/2 has no Upgrade, and none is inherited from the location around."""
+    spoken = (each for each in tree.proxied if version(each) == "2")
+    return (each for each in spoken if ("$upgrade_to", "") not in [found.args for found in each.own("set")])
+
+
+def mixed_pools(tree: Node) -> Iterable[Node]:
+    """(!) nginx keeps connections by address, and would speak HTTP/1.1 on one that speaks HTTP/2."""
+    for upstream in tree.all("upstream"):
+        target = f"http://{upstream.args[0]}/"
+        locations = (each for each in tree.proxied if each.own("proxy_pass")[0].args[0].startswith(target))
+        if len(set(map(version, locations))) > 1 and upstream.value("keepalive")[-1:] != ("local",):
+            yield upstream
+
+
+def version(location: Node) -> str:
+    return " ".join(location.value("proxy_http_version"))
+
+
 def upstreams_without(name: str, tree: Node) -> Iterable[Node]:
     return (each for each in tree.all("upstream") if not each.own(name))
 

@@ -21,7 +21,6 @@ ALWAYS = {
 }
 # What holds in every location that hands requests on.
 PROXIED = {
-    "proxy_http_version": "1.1",
     "proxy_next_upstream": "error timeout",
     "proxy_next_upstream_tries": "3",
     "proxy_next_upstream_timeout": "5s",
@@ -57,6 +56,9 @@ RULES: dict[str, Rule] = {
     **{name: partial(everywhere, name, words) for name, words in PROXIED.items()},
     **{f"no {name}": partial(never, name) for name in NEVER},
     "forwarded headers": proxied.forwarded,
+    "connections that are kept": proxied.closing,
+    "pools of one protocol": proxied.mixed_pools,
+    "upgrades": proxied.malformed_upgrades,
     "zone of an upstream": partial(proxied.upstreams_without, "zone"),
     "keepalive of an upstream": partial(proxied.upstreams_without, "keepalive"),
     "max_fails of a member": proxied.members_by_default,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy import edge
+from deploy.variables import SERVICES
 from tests.config.edge import settings
 from tests.config.edge_cases import DIFFERENT
 from tests.config.parsed import parse
@@ -14,7 +15,7 @@ from tests.promises.linted.rules import RULES, broken
 
 HTTP3 = {"listen_tls": ("127.0.0.1:8443",), "http3": True}
 COMPLETE = DIFFERENT["production"] | DIFFERENT["names"]  # what the native nginx has, all of it on
-EVERYTHING = COMPLETE | {"http3": True}
+EVERYTHING = COMPLETE | {"http3": True, "http2": frozenset(SERVICES)}
 RENDERINGS = DIFFERENT | {"http3": HTTP3, "everything": EVERYTHING}
 BROAD = ("everything", "open to all")  # what gixy says of any rendering it says of one of these
 
