@@ -47,6 +47,9 @@ in the same run: read them to a tenth. What is lost when a replica stops under l
 
 {frameworks}
 
+Tornado is a server here and no framework, since as one it fits neither interface: its `WSGIContainer` serves WSGI applications, "the
+reverse is not supported" (`tornado/wsgi.py` of 6.6.1), and nothing in the package speaks ASGI.
+
 ## What differs, and why
 
 {reasons}

@@ -313,6 +313,13 @@ def test_the_page_in_docs_has_every_server_and_every_framework():
     assert set(named) == {*SERVERS, *APPLICATIONS}
 
 
+def test_the_page_in_docs_says_what_the_next_one_will_say():
+    written = document.DOCUMENT.read_text()
+    said = [part.strip() for part in re.split(r"\{\w+\}", document.PAGE)]
+
+    assert [part for part in said if part not in written] == []
+
+
 def test_it_can_be_written_and_read_again(tmp_path: Path):
     kept = matrix(tmp_path, Cell("gunicorn", "flask", "wsgi", figures=FIGURES))
     kept.save()
