@@ -97,11 +97,11 @@ check: ## Run formatters, linters and types; changes nothing
 ##@ Measure
 
 .PHONY: load
-load: ## Find what each application carries; SERVICE=flask, RATE=200 TIME=1m, HOST=, QUICK=1, FULL=1
+load: ## Find what each application carries; SERVICE=flask, MIX=cpu, RATE=200 TIME=1m, N=5, HOST=, QUICK=1, FULL=1
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: scaling
-scaling: ## Find how many workers and replicas pay; SERVICE=flask, CPU_QUOTA=0.1, QUICK=1, FULL=1
+scaling: ## Find how many workers and replicas pay; SERVICE=flask, MIX=cpu, CPU_QUOTA=0.1, N=5, QUICK=1, FULL=1
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: websockets
@@ -109,7 +109,7 @@ websockets: ## Hold, echo and fan out WebSockets, through a restart too; SERVICE
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: slow-io
-slow-io: ## Find what a slow backend does to WSGI and ASGI; SERVICE=, QUICK=1, FULL=1
+slow-io: ## Find what a slow backend does to WSGI and ASGI; SERVICE=, N=5, QUICK=1, FULL=1
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: matrix

@@ -141,6 +141,8 @@ KEEP = Variable("KEEP", "7", number(0, 100_000, "a number of backups"), "the new
 HOST = Variable("HOST", "", shaped(r"https?://[^\s/]\S*", "an address; write http://HOST:PORT"), "another address")
 ARRIVALS = "a rate; write arrivals a second, 50 or 0.5"
 QUICK = Variable("QUICK", "", switch, "1 takes a fifth of the time")
+REPETITIONS = Variable("N", "", number(1, 1000, "a number of repetitions"), "how often each is done")
+MIX = Variable("MIX", "", text, "what is asked for: a mix such as cpu, query or upload, or a path")
 FULL = Variable("FULL", "", switch, "1 measures everything, for long; it says first how long")
 LOAD = (
     service(*SERVICES),
@@ -151,6 +153,8 @@ LOAD = (
     ),
     Variable("PROCESSES", "", number(1, 64, "a number of processes"), "processes that make the load"),
     HOST,
+    MIX,
+    REPETITIONS,
     QUICK,
     FULL,
 )
@@ -158,12 +162,14 @@ SCALING = (
     service(*SERVICES),
     LOAD[1],
     Variable("CPU_QUOTA", "", above_zero("a share of a CPU; write 0.1"), "CPUs for each worker"),
+    MIX,
+    REPETITIONS,
     QUICK,
     FULL,
 )
 LOST = (
     VARIABLES["SERVER"],  # (!) the same: click knows one option of a name. Here also: all
-    Variable("N", "", number(1, 1000, "a number of repetitions"), "how often each operation is done; default 3"),
+    REPETITIONS,
     QUICK,
 )
 MATRIX = (
@@ -228,7 +234,7 @@ TARGETS: dict[str, Target] = {
     ),
     "matrix": Target("Try every server under every framework, behind nginx.", later("tasks", "matrix"), MATRIX),
     "slow-io": Target(
-        "Measure what a slow backend does.", later("tasks", "slow_io"), (service(*SERVICES), QUICK, FULL)
+        "Measure what a slow backend does.", later("tasks", "slow_io"), (service(*SERVICES), REPETITIONS, QUICK, FULL)
     ),
     "locust": Target("Open the Locust UI.", later("tasks", "locust"), (HOST, LOAD[4])),
     "compare": Target("Compare two stored runs.", later("tasks", "compare"), COMPARE, ("A", "B")),

@@ -86,7 +86,7 @@ class Run:
     def __init__(self, words: Words):
         """Everything that can be refused, before anything is begun."""
         self.words, self.plan = words, config(NAME, words)
-        self.repetitions = words.repetitions or self.plan["repetitions"]
+        self.repetitions = self.plan["repetitions"]
         self.table = launcher_table()
         self.servers, self.absent = chosen(words.server, self.table)
         self.operations = [OPERATIONS[name] for name in self.plan["operations"]]

@@ -73,8 +73,9 @@ def measure(session: Session) -> None:
 
 
 def mix(session: Session) -> str:
-    """A host of the user's own is asked for the address itself."""
-    return session.config["mix"] if session.words.service or not session.words.host else "-"
+    """A host of the user's own is asked for the address itself, or for MIX=."""
+    known = session.words.service or session.words.mix or not session.words.host
+    return session.config["mix"] if known else "-"
 
 
 def peak(session: Session, service: str) -> float:

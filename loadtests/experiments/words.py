@@ -9,6 +9,7 @@ from typing import Any
 
 from loadtests.errors import Stop
 from loadtests.services import SERVICES
+from loadtests.users.mixes import MIXES
 
 STAGES = Path(__file__).with_name("stages.toml")
 SLO = Path(__file__).resolve().parent.parent / "slo.toml"
@@ -27,6 +28,7 @@ class Words:
     full: bool = False
     quota: float | None = None
     server: str = ""
+    mix: str = ""
     repetitions: int | None = None
     given: tuple[str, ...] = field(default=())  # as typed, for the command line in the report
 
@@ -37,7 +39,7 @@ def parse(words: Sequence[str]) -> Words:
         "SERVICE": ("service", one_of(*SERVICES)), "HOST": ("host", url), "RATE": ("rate", above_zero),
         "USERS": ("users", count), "TIME": ("time", duration), "PROCESSES": ("processes", count),
         "QUICK": ("quick", switch), "FULL": ("full", switch), "CPU_QUOTA": ("quota", above_zero),
-        "SERVER": ("server", str), "N": ("repetitions", count),
+        "SERVER": ("server", str), "N": ("repetitions", count), "MIX": ("mix", mix),
     }  # fmt: skip
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -55,10 +57,12 @@ def parse(words: Sequence[str]) -> Words:
 
 
 def config(experiment: str, words: Words) -> dict[str, Any]:
-    """The stages of an experiment: its table in stages.toml, with what QUICK=1 or FULL=1 changes."""
+    """The stages of an experiment: its table in stages.toml, with what QUICK=1 or FULL=1 changes, then N= and MIX=."""
     table = tomllib.loads(STAGES.read_text())[experiment]
     quick, full = table.pop("quick", {}), table.pop("full", {})
-    return table | (quick if words.quick else full if words.full else {})
+    plan = table | (quick if words.quick else full if words.full else {})
+    said = {"repetitions": words.repetitions, "mix": words.mix, "mixes": [words.mix] if words.mix else None}
+    return plan | {name: value for name, value in said.items() if value and name in plan}
 
 
 def one_of(*choices: str):
@@ -68,6 +72,12 @@ def one_of(*choices: str):
         return value
 
     return read
+
+
+def mix(value: str) -> str:
+    if value not in MIXES and not re.fullmatch(r"/\S*", value):
+        raise ValueError(f"is unknown; choose from {', '.join(MIXES)}, or write a path such as /json")
+    return value
 
 
 def url(value: str) -> str:

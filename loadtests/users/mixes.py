@@ -8,13 +8,16 @@ import random
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from loadtests.users.client import Client
+if TYPE_CHECKING:  # names are read without gevent, too
+    from loadtests.users.client import Client
 
 ADDRESS = "-"
 BODY = b"0123456789abcdef" * 256  # 4 KiB
+UPLOAD = BODY * 64
 
-Act = Callable[[Client, str], object]  # (client, root of the service: `/flask`)
+Act = Callable[["Client", str], object]  # (client, root of the service: `/flask`)
 
 
 def get(path: str) -> Act:
@@ -26,18 +29,18 @@ def post(path: str, **body) -> Act:
     return lambda client, root: client.post(root + path, name=root + path, **body)
 
 
-def some_rows(client: Client, root: str) -> None:
+def some_rows(client: "Client", root: str) -> None:
     client.get(f"{root}/query?n={random.randint(1, 20)}", name=f"{root}/query")
 
 
-def come_back(client: Client, root: str) -> None:
+def come_back(client: "Client", root: str) -> None:
     """A session: the cookie of the first answer goes with the second request."""
     first = client.post(f"{root}/session", name=f"{root}/session")
     cookie = first.headers.get("set-cookie", "").partition(";")[0] if first else ""
     client.get(f"{root}/session", headers={"Cookie": cookie}, name=f"{root}/session")
 
 
-def start_a_job(client: Client, root: str) -> None:
+def start_a_job(client: "Client", root: str) -> None:
     started = client.post(f"{root}/jobs", json={"ms": 50}, name=f"{root}/jobs")
     if started and "location" in started.headers:
         client.get(started.headers["location"], name=f"{root}/jobs/ID")
@@ -58,7 +61,7 @@ MIXES: dict[str, Sequence[tuple[int, Act]]] = {
         (2, get("/cpu?ms=5")),
         (2, get("/wait?ms=50")),
         (1, post("/echo", body=BODY)),
-        (1, post("/digest", body=BODY * 64)),
+        (1, post("/digest", body=UPLOAD)),
         (1, get("/stream?chunks=5&ms=10")),
         (1, come_back),
         (1, start_a_job),
@@ -69,6 +72,8 @@ MIXES: dict[str, Sequence[tuple[int, Act]]] = {
     "query": ((1, get("/query?n=5")),),
     "cpu": ((1, get("/cpu?ms=4")),),
     "wait": ((1, get("/wait?ms=50")),),
+    "upload": ((1, post("/digest", body=UPLOAD)),),
+    "stream": ((1, get("/stream?chunks=10&ms=50")),),
 }
 
 

@@ -27,7 +27,7 @@ def test_words_become_values():
 @pytest.mark.parametrize(
     "word",
     ["SERVICE=nginx", "RATE=0", "RATE=-1", "RATE=many", "TIME=10", "TIME=0s", "USERS=0", "PROCESSES=1.5", "QUICK=yes",
-     "HOST=a.example", "HOST=ftp://a", "COLOUR=red", "CPU_QUOTA=0"],
+     "HOST=a.example", "HOST=ftp://a", "COLOUR=red", "CPU_QUOTA=0", "MIX=tea", "N=0"],
 )  # fmt: skip
 def test_a_wrong_word_is_refused_with_2_and_quoted(word: str):
     with pytest.raises(Stop, match=word.partition("=")[0]) as refused:
@@ -46,6 +46,21 @@ def test_every_experiment_has_its_stages_and_quick_ones_take_less(experiment: st
 
     assert usual.keys() == quick.keys()
     assert usual != quick
+
+
+@pytest.mark.parametrize("experiment", ["load", "scaling"])
+@pytest.mark.parametrize("size", ["", "QUICK=1", "FULL=1"])
+@pytest.mark.parametrize("asked", ["cpu", "/cpu?ms=20"])
+def test_what_is_asked_for_and_how_often_can_be_said_in_every_size(experiment: str, size: str, asked: str):
+    plan = words.config(experiment, words.parse([f"MIX={asked}", "N=2", *filter(None, [size])]))
+
+    assert (plan["repetitions"], plan["mix"], plan.get("mixes", [asked])) == (2, asked, [asked])
+
+
+def test_an_experiment_without_a_mix_gets_none():
+    plan = words.config("slow-io", words.parse(["MIX=cpu", "N=2"]))
+
+    assert ("mix" in plan, plan["repetitions"]) == (False, 2)
 
 
 def test_rates_are_shared_out_over_processes():
