@@ -8,6 +8,7 @@ import re
 import subprocess
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from loadtests.services import SERVICES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("locust", "gevent", "numpy", "picows")
+STACK = ("django", "fastapi", "flask", "psycopg")  # and the servers that run
+LOCKS = ("apps", "apps/serve")
+NOT_LOCKED = ("nginx", "postgres")  # they say it themselves
 ASK_SECONDS = 5
 SPEED_BLOCK, SPEED_WORK, SPEED_TRIES = b"x" * 1024, 10_000, 15  # some 0.2 s
 
@@ -24,7 +28,7 @@ SPEED_BLOCK, SPEED_WORK, SPEED_TRIES = b"x" * 1024, 10_000, 15  # some 0.2 s
 def describe(placement: str, url: str, replicas: list[dict] | None) -> dict[str, Any]:
     return {
         "host": host(),
-        "versions": {name: found for name in PACKAGES if (found := installed(name))},
+        "versions": {name: found for name in PACKAGES if (found := installed(name))} | versions(replicas or ()),
         "commit": commit(),
         "placement": placement,
         "stack": {"url": url, **(running(replicas, url) if replicas else {})},
@@ -55,6 +59,19 @@ def speed() -> float:
             hashlib.sha256(SPEED_BLOCK).digest()
         tries.append(SPEED_WORK / (time.perf_counter() - begun))
     return sorted(tries)[SPEED_TRIES // 2]
+
+
+def versions(replicas: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of what a stack runs; none of a stack elsewhere."""
+    lock = "\n".join((ROOT / name / "requirements.txt").read_text() for name in LOCKS)
+    named = sorted({each["server"].partition("-")[0] for each in replicas}.union(STACK)) if replicas else ()
+    own = {each["service"]: each["server"].rpartition(" ")[2] for each in replicas if each["service"] in NOT_LOCKED}
+    return {name: found for name in named if (found := locked(name, lock))} | own
+
+
+def locked(name: str, lock: str) -> str:
+    found = re.search(rf"^{re.escape(name)}(?:\[\w+\])?==(\S+)", lock, re.M)
+    return found[1] if found else ""
 
 
 def installed(name: str) -> str:

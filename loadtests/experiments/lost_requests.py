@@ -38,8 +38,6 @@ NAME = "lost-requests"
 DOCUMENT = ROOT / "docs" / "lost-requests.md"
 SERVED_BY = {"wsgi": "flask", "asgi": "fastapi"}  # a server is measured under the service that has its interface
 OTHERS = {"DJANGO_REPLICAS": "1", "DJANGO_ASGI_REPLICAS": "1"}
-PACKAGES = ("flask", "fastapi", "psycopg")
-NOT_LOCKED = ("nginx", "postgres")
 COUNTED = ("GET lost", "POST lost", "rows twice", "chat messages missed")  # with a column of their own
 FOLLOWED_SECONDS = 0.5  # the load has waited for the log already, not for who copies it
 SHOWN = 20  # losses of one operation
@@ -302,21 +300,13 @@ def chosen(word: str, table: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 def described(stack: Laboratory) -> dict[str, Any]:
     replicas = stack.replicas()
-    lock = "\n".join((ROOT / name / "requirements.txt").read_text() for name in ("apps", "apps/serve"))
-    named = {each["server"].partition("-")[0] for each in replicas} | set(PACKAGES)
     return {
         "host": environment.host(),
-        "versions": {name: found for name in sorted(named) if (found := locked(name, lock))}
-        | {each["service"]: each["server"].rpartition(" ")[2] for each in replicas if each["service"] in NOT_LOCKED},
+        "versions": environment.versions(replicas),
         "commit": environment.commit(),
         "placement": "The client and the stack share every CPU of the machine.",
         "stack": environment.running(replicas, stack.url),
     }
-
-
-def locked(name: str, lock: str) -> str:
-    found = re.search(rf"^{re.escape(name)}(?:\[\w+\])?==(\S+)", lock, re.M)
-    return found[1] if found else ""
 
 
 def file_name(result: Result) -> str:

@@ -1,5 +1,6 @@
 """What a user may say to an experiment, and what is made of it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,16 @@ def test_the_host_is_described_without_a_stack():
 
     assert found["host"]["cores"] >= 1
     assert found["stack"] == {"url": "http://a"}
+
+
+def test_versions_are_those_of_what_runs():
+    replicas = [{"service": "flask", "server": "gunicorn"}, {"service": "fastapi", "server": "uvicorn-a2wsgi"},
+                {"service": "nginx", "server": "nginx 1.31.3"}, {"service": "postgres", "server": "PostgreSQL 18"}]  # fmt: skip
+    found = environment.versions(replicas)
+
+    assert set(found) == {"django", "fastapi", "flask", "gunicorn", "nginx", "postgres", "psycopg", "uvicorn"}
+    assert (found["nginx"], found["postgres"]) == ("1.31.3", "18")
+    assert all(re.fullmatch(r"\d+\.[\d.]+(post\d+)?", found[name]) for name in set(found) - {"postgres"})
 
 
 @pytest.mark.parametrize("module", ["__main__", "experiments.throughput", "experiments.scaling", "experiments.slow_io",
