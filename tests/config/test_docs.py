@@ -11,6 +11,9 @@ from core.settings import VARIABLES as READ_BY_APPS
 from deploy.targets import TARGETS
 from deploy.tasks import CHECKS
 from deploy.variables import VARIABLES, prefix
+from loadtests.experiments import words
+from loadtests.measure.validity import INVALID
+from loadtests.report import choosing
 from tests.contract import CORE, FRAMEWORKS, ROOT, ROUTES, SERVICES, table
 
 README = (ROOT / "README.md").read_text()
@@ -200,6 +203,43 @@ def test_the_page_on_the_edge_lists_the_headers_that_are_sent():
     by_status = {"Retry-After", "Allow", "X-Cache", "Alt-Svc"}
 
     assert set(re.findall(r"^\| `([A-Za-z-]+)`", page, re.MULTILINE)) == set(sent) - by_status
+
+
+def test_the_page_on_choosing_is_made_of_the_figures_that_are_kept():
+    """`python -m loadtests.report.choosing` writes it."""
+    kept = choosing.whole(choosing.kept())
+
+    assert choosing.DOCUMENT.read_text() == choosing.page(kept, choosing.SERVERS.read_text())
+
+
+def test_every_figure_on_choosing_is_of_a_measurement_that_counts_and_of_a_commit():
+    kept = choosing.kept()
+
+    assert INVALID not in {each["verdict"]["word"] for each in kept.values()}
+    assert all(re.fullmatch(r"[0-9a-f]+ \(clean\)", each["commit"]) for each in kept.values())
+
+
+def test_choosing_counts_the_threads_and_connections_that_a_worker_has_by_default():
+    assert [VARIABLES[name].default for name in ("THREADS", "DATABASE_POOL")] == [
+        str(choosing.THREADS),
+        str(choosing.POOL),
+    ]
+
+
+@pytest.mark.parametrize("command", re.findall("`make ([^`]+)`", " ".join(kind.measure for kind in choosing.KINDS)))
+def test_a_command_on_choosing_can_be_given(command: str):
+    target, *given = command.split()
+    takes = {word.name for word in TARGETS[target].words}
+
+    assert {word.partition("=")[0] for word in given} <= takes
+    assert words.parse(given)
+
+
+def test_every_kind_of_work_is_measured_by_a_command_that_made_a_figure():
+    made = [set(each["command"].removeprefix("./ponte ").split()) for each in choosing.kept().values()]
+    told = [[set(one.split()) for one in re.findall("`make ([^`]+)`", kind.measure)] for kind in choosing.KINDS]
+
+    assert [each for each in told if not any(words <= done for words in each for done in made)] == []
 
 
 def test_the_page_on_the_promises_lists_every_one_in_its_own_words():
