@@ -161,7 +161,7 @@ def granian(launch: Launch) -> list[str]:
         no_access_log=True,
         reload=settings.dev,
     )
-    return python("granian", launch.app, *options)
+    return python("granian", "serve.granian:app" if wsgi else launch.app, *options)
 
 
 def hypercorn(launch: Launch) -> list[str]:

@@ -21,7 +21,7 @@ GUNICORN = (
     " --log-level info --limit-request-field_size 16380"
 )
 GRANIAN = (
-    "granian app:app --interface {interface} --host 127.0.0.1 --port 8001 --workers 2{threads} --loop {loop}"
+    "granian {app} --interface {interface} --host 127.0.0.1 --port 8001 --workers 2{threads} --loop {loop}"
     " --backlog 512 --backpressure 10000 --http1-header-read-timeout 60000 --http1-buffer-size 417792"
     " --workers-kill-timeout 35 --respawn-failed-workers --log-level info --log-config {folder}/granian.json"
     " --no-access-log"
@@ -40,9 +40,9 @@ LINES = {
         " --backlog 512 --no-proxy-headers --no-server-header --no-access-log --log-level info"
     ),
     ("django", "granian"): GRANIAN.format(
-        interface="wsgi", threads=" --blocking-threads 8", loop="asyncio", folder=SERVE
-    ).replace("app:app", "wsgi:app"),
-    ("fastapi", "granian"): GRANIAN.format(interface="asgi", threads="", loop="uvloop", folder=SERVE),
+        app="serve.granian:app", interface="wsgi", threads=" --blocking-threads 8", loop="asyncio", folder=SERVE
+    ),
+    ("fastapi", "granian"): GRANIAN.format(app="app:app", interface="asgi", threads="", loop="uvloop", folder=SERVE),
     ("fastapi", "hypercorn"): (
         "serve.hypercorn app:app --bind 127.0.0.1:8001 --workers 2 --worker-class uvloop --graceful-timeout 35"
         " --keep-alive 75 --backlog 512 --log-level info"
