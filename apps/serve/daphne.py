@@ -1,7 +1,7 @@
 """`python -m serve.daphne app:app --port 8000`: Daphne with its own options, finishing its requests when it stops.
 
 The stock server cancels them. This one closes the listener, waits for them, and gives idle connections a second for
-what the proxy is just sending.
+what the proxy is just sending. It also tells the application of its start and its end, where jobs are finished.
 
 WebSockets: the stock one closes with no code but 1000 (and 3000 to 4999), sends no empty message, and drops the headers
 that an application accepts with. Bodies: Twisted would take forms apart, and refuse what is none.
@@ -10,6 +10,7 @@ that an application accepts with. Bodies: Twisted would take forms apart, and re
 import asyncio
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from core import logs
@@ -17,6 +18,7 @@ from core.settings import Settings
 from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.web.http import HTTPChannel
 
@@ -60,10 +62,35 @@ class PatientFactory(server.HTTPFactory):
         self.timeOut = settings.keepalive
 
 
+class Lifespan:
+    """The application's start and end, by the protocol of that name, which Daphne has not."""
+
+    def __init__(self, application: Any) -> None:
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.answered = asyncio.Event()
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        self.task = asyncio.ensure_future(application(scope, self.messages.get, self.answer))
+
+    async def answer(self, message: Message) -> None:
+        self.answered.set()
+
+    async def tell(self, moment: str) -> None:
+        """Returns when the application has done its part, or has none."""
+        self.answered.clear()
+        self.messages.put_nowait({"type": f"lifespan.{moment}"})
+        waiting = asyncio.ensure_future(self.answered.wait())
+        await asyncio.wait([self.task, waiting], return_when=asyncio.FIRST_COMPLETED)
+
+
 class FinishingServer(server.Server):
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self.ports: list[Any] = []
+        reactor.callWhenRunning(self.begin)
+
+    def begin(self) -> None:
+        self.lifespan = Lifespan(self.application)
+        self.beginning = asyncio.ensure_future(self.lifespan.tell("startup"))
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
@@ -85,6 +112,8 @@ class FinishingServer(server.Server):
             await asyncio.sleep(0.05)
         for each in self.busy():
             each.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.lifespan.tell("shutdown"), max(end - time.monotonic(), 0))
 
     def busy(self) -> list[asyncio.Future[None]]:
         found = [about.get("application_instance") for about in self.connections.values()]
