@@ -95,6 +95,9 @@ def over_asgi() -> Callable[..., Any]:
     crossed = WSGIMiddleware(with_framed_bodies, workers=settings.threads)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        stopping.watch()  # by now the server has set its own handler
+        if scope["type"] == "websocket":
+            return await crossed(*as_a_get(scope, send))
         if scope["type"] != "http":
             return await crossed(scope, receive, send)
         scope["headers"] = joined(scope["headers"], b", ")  # a2wsgi leaves out the space
@@ -113,6 +116,20 @@ def over_asgi() -> Callable[..., Any]:
                 watcher.cancel()
 
     return application
+
+
+def as_a_get(scope: Scope, send: Send) -> tuple[Scope, Receive, Send]:
+    """A handshake as every other WSGI server has it: a request like any other, with an answer that is none."""
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    headers = joined(scope["headers"], b", ")
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def refuse(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return {**scope, "type": "http", "method": "GET", "scheme": scheme, "headers": headers}, receive, refuse
 
 
 async def watch(scope: Scope, receive: Receive) -> None:

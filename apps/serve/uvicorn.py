@@ -10,7 +10,9 @@ import asyncio
 import importlib
 import logging
 import os
+import signal
 import socket
+import sys
 import time
 
 from core import logs
@@ -18,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 from uvicorn.supervisors import multiprocess
 
+from serve.commands import CROSSING
 from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS, stop_queueing
 
 CLOSE = (b"connection", b"close")
@@ -95,5 +98,13 @@ def no_line_for_each_websocket(record: logging.LogRecord) -> bool:
 logging.getLogger("uvicorn.error").addFilter(no_line_for_each_websocket)
 logs.configure(os.environ.get("SERVICE", ""), os.environ.get("REPLICA", ""), os.environ.get("LOG_LEVEL") or "info")
 
+
+def leave(*_: object) -> None:
+    """Uvicorn ends by the signal that it was sent, and jobs in threads with it: an exit waits for them."""
+    sys.exit()
+
+
+if CROSSING in sys.argv:  # an ASGI application has finished its jobs by then
+    signal.signal(signal.SIGTERM, leave)
 if __name__ == "__main__":
     command.main(prog_name="uvicorn")
