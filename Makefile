@@ -79,7 +79,7 @@ doctor: ## Say what this machine lacks, each with its mend
 ##@ Check
 
 .PHONY: test
-test: ## Run the tests; T=tests/unit/test_settings.py narrows
+test: ## Run the tests; T=tests/unit/test_settings.py narrows, SERVER=granian asks the stack on other servers
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: drill

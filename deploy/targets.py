@@ -224,7 +224,7 @@ TARGETS: dict[str, Target] = {
     ),
     "doctor": Target("Say what this machine lacks, each with its mend.", later("doctor", "doctor")),
     "bench": Target("Measure what the edge and the load generator cost beside their peers.", later("tasks", "bench")),
-    "test": Target("Run the tests.", later("tasks", "test"), (PATH, TIER)),
+    "test": Target("Run the tests.", later("tasks", "test"), (PATH, TIER, VARIABLES["SERVER"])),
     "check": Target("Run formatters, linters and types; changes nothing.", later("tasks", "check")),
     "load": Target("Measure the throughput of each application.", later("tasks", "load"), LOAD),
     "scaling": Target("Measure workers and replicas.", later("tasks", "scaling"), SCALING),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy import environment
+from deploy import environment, launcher
 from deploy.choice import choose, compose_lacks, must_run, running
 from deploy.console import Console
 from deploy.errors import Answer, Refused, impossible
@@ -14,12 +14,13 @@ from deploy.ports import allocate, free
 from deploy.run import attended, replace, run
 from deploy.settings import Settings
 from deploy.state import alone
-from deploy.variables import VARIABLES
+from deploy.variables import SERVICES, VARIABLES, prefix
 
 Words = dict[str, Any]
 WHOLE = "tests"
 LOCAL = "127.0.0.1"
-BOTH = ("tests/stack", "tests/promises")  # what an engine makes a difference to
+STACK = "tests/stack"
+BOTH = (STACK, "tests/promises")  # what an engine makes a difference to
 OF_MACHINE = ("CA_BUNDLE", "NGINX_BIN", "PG_BIN")
 MYPY = ("mypy", "--explicit-package-bases")
 # (!) They hold a module `app` each: one run of mypy would take them for the same.
@@ -36,15 +37,30 @@ CHECKS = (
 
 
 def test(settings: Settings, say: Console, words: Words) -> None:
-    """Everything natively, then the stack once more in containers; ENGINE= and T= narrow."""
-    path = words["t"] or WHOLE
+    """Everything natively, then the stack once more in containers; ENGINE= and T= narrow, SERVER= puts others under it."""
+    others = other_servers(settings)
+    path = words["t"] or (STACK if others else WHOLE)
     if not (settings.root / path.partition("::")[0]).exists():
         raise Refused(f"T={path!r} does not exist; name a file or folder below tests/")
     notes, runs = plan(settings.engine, path, compose_lacks(settings.root))
-    environ = {"TIER": words["tier"], "PONTE_NOTES": "\n".join(notes)}
+    # (!) make hands SERVER= on in the environment too, where it would count for services that it does not fit.
+    environ = {"TIER": words["tier"], "PONTE_NOTES": "\n".join(notes), "SERVER": "", **others}
     codes = [pytest(settings, environ, where, engine) for engine, where in runs]
     if any(codes):
         raise Answer("tests failed")
+
+
+def other_servers(settings: Settings) -> dict[str, str]:
+    """FLASK_SERVER= and its like as they were given; SERVER= counts for every service that it fits."""
+    known = launcher.table(settings.root)
+    given = settings.words.get("SERVER", "")
+    if given and given not in known["servers"]:
+        raise Refused(f"SERVER={given!r} is unknown; choose from {', '.join(known['servers'])}")
+    fits = known["servers"][given]["interfaces"] if given else ()
+    chosen = {f"{prefix(name)}_SERVER": given for name in SERVICES if known["services"][name]["interface"] in fits}
+    chosen |= {name: value for name, value in settings.words.items() if name.endswith("_SERVER")}
+    launcher.check(settings.again(chosen, chosen), SERVICES)
+    return chosen
 
 
 def plan(engine: str, path: str, lacking: str) -> tuple[list[str], list[tuple[str, str]]]:

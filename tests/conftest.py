@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: takes long; runs with TIER=full")
     config.addinivalue_line("markers", "asks(path): what a test asks for beside its parameter `path`")
+    config.addinivalue_line("markers", "sockets: opens WebSockets, which a server may not have")
     config.addinivalue_line("markers", "own_stack: breaks or stops the stack; not with PONTE_URL")
 
 

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.variables import prefix
+
 ROOT = Path(__file__).resolve().parent.parent
 ISO_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 HEX_32 = re.compile("[0-9a-f]{32}")
@@ -79,8 +81,11 @@ TABLE = table()
 SERVICES, FRAMEWORKS = applications(TABLE, "services"), applications(TABLE, "frameworks")
 APPLICATIONS = SERVICES | FRAMEWORKS  # what runs in the stack, and what the matrix starts beside it
 NAMES = tuple(SERVICES)
+# The server of each service in the stack under test: its own, or another that ./ponte test was told.
+CHOSEN = {name: os.environ.get(f"{prefix(name)}_SERVER") or service.server for name, service in SERVICES.items()}
 WSGI = tuple(name for name, service in SERVICES.items() if service.interface == "wsgi")
 ASGI = tuple(name for name, service in SERVICES.items() if service.interface == "asgi")
+WITH_SOCKETS = tuple(name for name in ASGI if TABLE["servers"][CHOSEN[name]]["websockets"])
 
 PHRASES = {400: "bad_request", 500: "internal_server_error", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large",
            414: "uri_too_long", 422: "unprocessable_content", 426: "upgrade_required",

@@ -8,6 +8,7 @@ from pathlib import Path
 from loadtests import stack as front_door
 from loadtests.oracle import Judgement, Load
 from loadtests.oracle.records import REQUESTS, Request, read
+from tests.contract import ASGI, WITH_SOCKETS
 from tests.engine import Stack
 
 # Every moment is met, and the processors are left to the stack.
@@ -34,7 +35,8 @@ def watched(stack: Stack, folder: Path, *services: str) -> Iterator[Watched]:
     """Requests to these services and readers of the chat, until the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
     log, asked = folder / "edge.log", front_door.Stack(stack.environ, stack.root)
-    load = Load(stack.url, stack.tls_url, services, RATE, SOCKETS, folder=folder)
+    sockets = SOCKETS if WITH_SOCKETS == ASGI else 0
+    load = Load(stack.url, stack.tls_url, services, RATE, sockets, folder=folder)
     with asked.edge_log(log, COPIED_SECONDS), load:
         seen = Watched(load)
         yield seen

@@ -9,10 +9,11 @@ from loadtests.report.runs import REPORTS, NotARun, Runs
 from tests.contract import APPLICATIONS, ROOT
 from tests.matrix import store
 from tests.matrix.cells import Cell
-from tests.matrix.findings import worst
+from tests.matrix.findings import Reason, worst
 from tests.matrix.page import conclusion, of_sentences, servers, versions
 from tests.matrix.plan import SERVERS
 from tests.matrix.ratios import ratios
+from tests.matrix.reasons import CONTRACT, STACK
 
 NONE = "-"
 DOCUMENT = ROOT / "docs" / "servers.md"
@@ -54,6 +55,8 @@ reverse is not supported" (`tornado/wsgi.py` of 6.6.1), and nothing in the packa
 
 {reasons}
 
+{in_the_stack}
+
 ## What is said elsewhere, and is not so
 
 - *ASGI is a PEP, as WSGI is.* WSGI is PEP 3333. ASGI comes from no PEP: its specification is kept beside asgiref, in Django's
@@ -70,6 +73,16 @@ reverse is not supported" (`tornado/wsgi.py` of 6.6.1), and nothing in the packa
 Made by `./ponte matrix` on {started} in {seconds}; a whole `make matrix` writes this page anew.
 """
 
+IN_THE_STACK = """## In the whole stack
+
+Every server that a stack may choose also takes the place of a service's own there, with the database, two replicas and the edge, and
+answers the contract suite of `tests/stack/`: messages and sockets across the applications, jobs, sessions, uploads, logs,
+counters, a stop and a kill under load. `make test SERVER=granian` asks one of them, `make test TIER=full
+T=tests/stack/test_replacements.py` all, each under one framework (mod_wsgi, which refuses root, where an ordinary user does).
+A test that a server cannot pass has to fail, for a reason above or for one of these:
+
+{reasons}"""
+
 
 def page(matrix: store.Matrix) -> str:
     cells = matrix.cells
@@ -79,10 +92,21 @@ def page(matrix: store.Matrix) -> str:
         frameworks=grid(
             [OF_FRAMEWORKS, *(framework(name, cells) for name in APPLICATIONS if of(cells, framework=name))]
         ),
+        in_the_stack=in_the_stack(),
         reasons=grid([OF_REASONS, *of_sentences("", cells, "reasons")["rows"]]),
         started=say.moment(matrix.started),
         seconds=say.duration(matrix.seconds),
     )
+
+
+def in_the_stack() -> str:
+    """Not measured with a matrix: what the tests of the whole stack hold the servers to."""
+    rows = said(STACK) - said(CONTRACT)
+    return IN_THE_STACK.format(reasons=grid([("server", "what differs"), *sorted(rows)]))
+
+
+def said(reasons: Iterable[Reason]) -> set[tuple[str, str]]:
+    return {(server, each.why) for each in reasons for server in each.servers}
 
 
 def server(name: str, cells: Sequence[Cell]) -> list[str]:

@@ -1,12 +1,18 @@
 """Why a pair differs from the contract: each was looked into, and makes its cell red when it is no longer so."""
 
 from tests.matrix.findings import Reason
-from tests.stack.test_servers import DROPS_HEADERS, JOINS_WITHOUT_SPACE, REFUSES_BARELY
+from tests.stack.test_servers import CLOSES, DROPS_HEADERS, JOINS_WITHOUT_SPACE, ONE_AT_A_TIME, REFUSES_BARELY
 
 JOINED = "repeated headers are joined by comma and space"
 JOINS = "joins repeated headers by a comma without a space"
 STREAM_HEAD = "head answers as get does without a body: '/stream*"
 WHOLE = "holds a body whole in memory: a stream arrives at its end, with a length"
+NO_HEADERS = "does not send the headers that an application accepts a handshake with"
+BARELY = "refuses a handshake with a bare 403"
+RESETS = (
+    "closes on a body that is refused by its length; the edge may be reset before it has read the 413, and answers 502"
+)
+POLLS = "lets long polls run to their end when it stops"
 READS_FORMS = "reads forms itself before the application may"
 
 CONTRACT = (
@@ -15,14 +21,14 @@ CONTRACT = (
     Reason(
         DROPS_HEADERS,
         "the answer to the handshake says who gave it",
-        "does not send the headers that an application accepts a handshake with",
+        NO_HEADERS,
         interface="asgi",
     ),
-    Reason(REFUSES_BARELY, "a handshake elsewhere is 404", "refuses a handshake with a bare 403"),
+    Reason(REFUSES_BARELY, "a handshake elsewhere is 404", BARELY),
     Reason(
         ("granian",),
         "echo takes one mebibyte and not a byte more",
-        "closes on a body that is refused by its length; the edge may be reset before it has read the 413, and answers 502",
+        RESETS,
         interface="wsgi",
         always=False,
     ),
@@ -64,5 +70,38 @@ STOP = (
         interface="asgi",
         always=False,
     ),
+)
+# In the whole stack beside these, with the database and several replicas; tests/stack/known.py marks what must fail.
+STACK = (
+    Reason(
+        CLOSES,
+        "a thousand requests open fewer than twenty connections",
+        "keeps no connection, so each request has its own",
+    ),
+    Reason(
+        ONE_AT_A_TIME,
+        "waiting polls leave threads for other requests",
+        "serves one request at a time in each worker, so long polls take the place of everything else",
+        always=False,  # many CPUs have many workers
+    ),
+    Reason(
+        DROPS_HEADERS, "a message posted to any application arrives on every asgi replica", NO_HEADERS, interface="asgi"
+    ),
+    Reason(("granian",), "*is 413*", RESETS, interface="wsgi", always=False),
+    Reason(("gunicorn-sync",), "*is 413*", RESETS, always=False),
+    Reason(("gunicorn-sync",), "echo takes one mebibyte and not a byte more", RESETS, always=False),
+    Reason(REFUSES_BARELY, "an id that is none refuses the handshake with 422*", BARELY),
+    Reason(REFUSES_BARELY, "a page of another origin is refused", BARELY),
+    # daphne/http_protocol.py puts every part of it in a queue before the application runs. It may keep that memory, unseen.
+    Reason(
+        ("daphne",),
+        "a body of 100 mb is hashed in constant memory",
+        "has a body whole in memory before it is seen",
+        always=False,
+    ),
+    # Its workers stop by C code of its own, which Python does not hear of; what is queued meanwhile is reset at the end.
+    Reason(("uwsgi",), "polls are ended at once with 204", POLLS),
+    Reason(("uwsgi",), "polls at another replica go on", POLLS),
+    Reason(("uwsgi",), "requests that arrive meanwhile are not lost", "loses its queue when it stops", always=False),
 )
 REASONS: dict[str, tuple[Reason, ...]] = {"contract": CONTRACT, "websockets": WEBSOCKETS, "stop": STOP, "cost": ()}

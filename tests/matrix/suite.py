@@ -3,7 +3,7 @@
 import inspect
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -90,7 +90,11 @@ def parametrized(test: Callable[..., None]) -> Iterator[tuple[str, dict[str, Any
                 [name.strip() for name in mark.args[0].split(",")] if isinstance(mark.args[0], str) else mark.args[0]
             )
             values |= dict(zip(names, row if len(names) > 1 else (row,), strict=True))
-        yield ", ".join(f"{value!r:.40}" for value in values.values()), values
+        yield label(values.values()), values
+
+
+def label(values: Iterable[Any]) -> str:
+    return ", ".join(f"{value!r:.40}" for value in values)
 
 
 def asked(test: Callable[..., None], values: Mapping[str, Any]) -> list[str]:

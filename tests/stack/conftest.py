@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from tests.apps import App
-from tests.contract import ASGI, NAMES, SERVICES, WSGI
+from tests.contract import ASGI, CHOSEN, NAMES, SERVICES, WSGI
 from tests.engine import Stack
+from tests.stack import known
 
 SECONDS = 60
 
@@ -15,12 +16,22 @@ SECONDS = 60
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that restart, break and stop the stack come last; no test may hang the suite."""
     items.sort(key=lambda item: item.path.name in LAST and LAST.index(item.path.name) + 1)
-    for item in items:
-        if "tests/stack" in item.path.as_posix() and not item.get_closest_marker("timeout"):
+    for item in (each for each in items if "tests/stack" in each.path.as_posix()):
+        if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS))
+        if item.path.name not in ASIDE:
+            known.mark(item)
+        elif OTHERS:
+            item.add_marker(pytest.mark.skip(reason="asks nothing of the servers that were chosen"))
 
 
 LAST = ("test_sigterm.py", "test_restart.py", "test_deploy.py", "test_lifecycle.py")
+# They ask the edge, the database, or servers that they start themselves.
+ASIDE = (
+    "test_backup.py", "test_deploy.py", "test_frameworks.py", "test_load_runs.py", "test_lost_requests.py",
+    "test_own_port.py", "test_replacements.py", "test_servers.py", "test_tls.py",
+)  # fmt: skip
+OTHERS = any(CHOSEN[name] != service.server for name, service in SERVICES.items())
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from tests.contract import ASGI, HEX_32, NAMES, assert_shape
 from tests.engine import Stack
 from tests.sockets import header, on_each, opened, read, refused
 
+pytestmark = pytest.mark.sockets
 BAD_MESSAGES: dict[str, str | bytes] = {
     "binary": b'{"author":"ada","text":"binary"}',
     "no json": "hello",

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.variables import prefix
 from loadtests.drills.bounds import Bounds, Moments, in_flight
 from tests import processes
 from tests.apps import App
@@ -119,6 +120,7 @@ def test_a_job_of_a_killed_replica_is_lost_and_everybody_is_told(apps: dict[str,
     until(lambda: ready(stack, "fastapi", 2), seconds=20, every=0.2)
 
 
+NONE_CHOSEN = {f"{prefix(name)}_SERVER": "" for name in SERVICES}  # a service's own would win over SERVER=
 WRONG = (
     ("restart", "SERVICE=flsk"), ("scale", "SERVICE=flask", "REPLICAS=0"), ("scale", "SERVICE=flask", "REPLICAS=65"),
     ("scale", "SERVICE=flask", "REPLICAS=two"), ("up", "ENGINE=podman"), ("up", "HTTP_PORT=65536"), ("upp",),
@@ -129,7 +131,7 @@ WRONG = (
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
 def test_a_wrong_word_is_one_sentence_and_exit_code_2(stack: Stack, words: tuple[str, ...]):
-    answer = stack.ponte(*words)
+    answer = stack.ponte(*words, **NONE_CHOSEN)
 
     assert answer.returncode == 2, answer.stdout + answer.stderr
     assert_one_sentence(answer.stderr)

@@ -3,6 +3,7 @@
 import json
 
 import httpx
+import pytest
 
 from tests import wire
 from tests.apps import App
@@ -61,6 +62,7 @@ def lines_about(stack: Stack, app: App, number: str) -> list[str]:
     return [line for line in stack.logs(app.name).splitlines() if number in line]
 
 
+@pytest.mark.sockets
 def test_an_application_is_silent_about_websockets_too(asgi_app: App, stack: Stack):
     with opened(asgi_app.ws + "/ws/echo") as socket:
         accepted = header(socket, "X-Request-ID")

@@ -1,37 +1,33 @@
-"""Every server that can be chosen: alone on its own port, and in a stack behind the edge.
+"""Every server that can be chosen, alone on its own port; test_replacements.py has them in the stack.
 
 What one cannot do stands here with its reason, and fails its test when it is no longer so.
 """
 
-import json
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import zip_longest
 
 import httpx
 import pytest
 
-from tests import engine, wire
+from tests import wire
 from tests.apps import App
 from tests.contract import SERVICES, assert_error, table
-from tests.engine import Stack
 from tests.servers import PAIRS, Lone, replica
 from tests.sockets import code_of_close, opened, refused
 from tests.waiting import until
 
 SERVED_BY = {"wsgi": "flask", "asgi": "fastapi"}  # the service that stands for its interface
 MINE = [(service, server) for service, server in PAIRS if service in SERVED_BY.values()]
-OTHERS = [
-    [server for name, server in MINE if name == each and server != SERVICES[name].server] for each in SERVED_BY.values()
-]
 # `make matrix QUICK=1`, which CI runs, has each of them once.
 LONE = [pytest.param(pair, marks=pytest.mark.full, id="-".join(pair)) for pair in MINE]
 
 # One connection for each request.
 CLOSES = ("gunicorn-sync", "uwsgi")
+# In each worker: a long poll takes the place of everything else.
+ONE_AT_A_TIME = ("gunicorn-sync",)
 # A WSGI environment has one value for a header; Granian joins repeated ones in its own code, without the space.
 JOINS_WITHOUT_SPACE = ("granian",)
 # The extension websocket.http.response is not there: the refusal is a bare 403.
@@ -152,74 +148,3 @@ def refused_port(one: Lone) -> bool:
     except httpx.ConnectError:
         return False
     return True
-
-
-ROUNDS = list(zip_longest(*OTHERS))
-
-
-@pytest.fixture(scope="module", params=[pytest.param(each, id="-".join(filter(None, each))) for each in ROUNDS])
-def chosen(request: pytest.FixtureRequest, stack: Stack) -> Iterator[tuple[Stack, dict[str, str]]]:
-    """A stack of its own, with another server under each of two services."""
-    if stack.engine == "compose":
-        pytest.skip("starts stacks of the native engine")
-    servers = {service: name for service, name in zip(SERVED_BY.values(), request.param, strict=True) if name}
-    other = engine.elsewhere(stack, **{f"{service.upper()}_SERVER": name for service, name in servers.items()})
-    engine.check_out(other)
-    try:
-        answer = other.ponte("up", seconds=engine.UP_SECONDS)
-        assert answer.returncode == 0, answer.stderr
-        yield other, servers
-    finally:
-        engine.remove(other)
-
-
-@pytest.fixture
-def served(chosen: tuple[Stack, dict[str, str]], http: httpx.Client) -> list[App]:
-    stack, servers = chosen
-    return [App(SERVICES[name], http, f"{stack.url}/{name}") for name in servers]
-
-
-def marked(test):
-    return pytest.mark.full(pytest.mark.own_stack(pytest.mark.timeout(240)(test)))
-
-
-@marked
-def test_the_chosen_servers_serve_the_stack(chosen: tuple[Stack, dict[str, str]], served: list[App]):
-    stack, servers = chosen
-
-    assert {row["service"]: row["server"] for row in stack.ps() if row["service"] in servers} == servers
-    assert {app.name: app.get("/").json()["server"] for app in served} == servers
-
-
-@marked
-def test_what_the_edge_says_reaches_the_application(served: list[App]):
-    for app in served:
-        seen = app.get("/headers").json()
-
-        assert (seen["root_path"], seen["path"]) == (f"/{app.name}", f"/{app.name}/headers")
-        assert (seen["scheme"], seen["client"]) == ("http", "127.0.0.1")
-
-
-@marked
-def test_messages_uploads_jobs_and_sessions_work(served: list[App]):
-    for app in served:
-        row = app.say("over another server")
-        assert row in app.messages(after=row["id"] - 1)
-        assert app.post("/digest", content=b"x" * 20_000_000).json()["bytes"] == 20_000_000
-        job = app.post("/jobs", json={"ms": 10}).json()["id"]
-        until(lambda app=app, job=job: app.get(f"/jobs/{job}").json()["status"] == "done")
-        assert app.post("/session").json()["visits"] >= 1
-        assert app.get("/query?n=3").json()["rows"][2]
-        assert_error(app.get("/none"), 404)
-
-
-@marked
-def test_a_message_reaches_the_sockets_and_polls_of_every_server(served: list[App]):
-    for app in served:
-        before = app.newest()
-        if app.is_asgi and app.get("/").json()["server"] not in NO_WEBSOCKETS:
-            with opened(f"{app.ws}/ws/chat?after={before}") as socket:
-                row = served[0].say("to the socket")
-                assert json.loads(socket.recv(timeout=10)) == row
-        row = served[-1].say("to the poll")
-        assert row in app.get(f"/poll?after={before}&timeout=5").json()["messages"]

@@ -12,6 +12,7 @@ from tests.contract import HEX_32, MIB, assert_error, assert_shape
 from tests.engine import Stack
 from tests.sockets import header, opened, refused
 
+pytestmark = pytest.mark.sockets
 HANDSHAKE = ("Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 
 

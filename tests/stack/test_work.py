@@ -11,6 +11,7 @@ import pytest
 from tests.apps import App
 from tests.contract import SERVICES
 from tests.engine import Stack
+from tests.waiting import until
 
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
@@ -23,16 +24,21 @@ def cpu_ms(pid: int) -> float:
 
 @pytest.mark.parametrize("ms", (0, 400))
 def test_cpu_costs_its_time_and_little_more(replica: App, ms: int):
-    with httpx.Client() as client:  # one kept connection, so one process
+    with httpx.Client() as client:  # one kept connection, so mostly one process
         alone = App(replica.service, client, replica.base)
-        pid = alone.get("/").json()["pid"]
-        before = cpu_ms(pid)
-        answer = alone.get(f"/cpu?ms={ms}")
-        used = cpu_ms(pid) - before
+        (used,) = until(lambda: cost(alone, ms))
 
-    assert int(answer.headers["x-served-by"].rpartition("/")[2]) == pid
     # The contract's margin, and what the clock of /proc and serving the request add.
     assert ms - TICK_MS <= used <= ms * 1.2 + 5 + 2 * TICK_MS + 10
+
+
+def cost(app: App, ms: int) -> tuple[float] | None:
+    """None when another process answered, for some servers keep no connection."""
+    pid = app.get("/").json()["pid"]
+    before = cpu_ms(pid)
+    answer = app.get(f"/cpu?ms={ms}")
+    used = cpu_ms(pid) - before
+    return (used,) if int(answer.headers["x-served-by"].rpartition("/")[2]) == pid else None
 
 
 def test_cpu_work_does_not_hold_up_other_requests(asgi_replica: App):
@@ -52,7 +58,9 @@ def test_a_wait_does_not_hold_up_other_requests(asgi_replica: App, how: str):
     assert slowest < 0.4
 
 
-def test_a_wait_that_blocks_holds_up_everything(asgi_replica: App):
+def test_a_wait_that_blocks_holds_up_everything(asgi_replica: App, stack: Stack):
+    if max(row["workers"] for row in stack.replicas(asgi_replica.name)) > 1:
+        pytest.skip("a replica of several workers has others")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(asgi_replica.get, "/wait?ms=700&how=block")
         slowest = slowest_until_done(asgi_replica, waiting)

@@ -1,10 +1,13 @@
 import pytest
 
+from deploy.errors import Refused
+from deploy.settings import load
 from deploy.targets import LOAD
-from deploy.tasks import plan
+from deploy.tasks import other_servers, plan
 from deploy.variables import Variable
 
 STACK = "tests/stack"
+OF_SERVICES = ("FLASK_SERVER", "DJANGO_SERVER", "DJANGO_ASGI_SERVER", "FASTAPI_SERVER")
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,35 @@ def test_what_is_left_out_is_said_with_its_reason():
         "tests/stack, tests/promises in containers: no Docker engine answers"
     ]
     assert plan("auto", "tests", "")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ({}, {}),
+        ({"SERVER": "granian"}, dict.fromkeys(OF_SERVICES, "granian")),
+        ({"SERVER": "uwsgi"}, {"FLASK_SERVER": "uwsgi", "DJANGO_SERVER": "uwsgi"}),
+        ({"SERVER": "daphne", "FLASK_SERVER": "waitress", "FASTAPI_SERVER": "hypercorn"},
+         {"FLASK_SERVER": "waitress", "DJANGO_ASGI_SERVER": "daphne", "FASTAPI_SERVER": "hypercorn"}),
+    ],
+)  # fmt: skip
+def test_a_server_that_is_named_stands_under_every_service_it_fits(words: dict[str, str], chosen: dict[str, str]):
+    assert other_servers(load(words, {})) == chosen
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"SERVER": "gunicron"}, "SERVER='gunicron' is unknown; choose from gunicorn, gunicorn-sync"),
+        ({"FLASK_SERVER": "uvicorn"}, "FLASK_SERVER='uvicorn' does not serve WSGI"),
+        ({"SERVER": "wsgiref"}, "wsgiref"),
+    ],
+)
+def test_a_server_that_cannot_stand_there_is_refused_before_any_test(words: dict[str, str], sentence: str):
+    with pytest.raises(Refused, match=sentence) as refused:
+        other_servers(load(words, {}))
+
+    assert refused.value.code == 2
 
 
 def word(name: str) -> Variable:

@@ -320,6 +320,10 @@ def test_the_page_in_docs_says_what_the_next_one_will_say():
     assert [part for part in said if part not in written] == []
 
 
+def test_the_page_in_docs_says_what_the_whole_stack_is_held_to():
+    assert document.in_the_stack() in document.DOCUMENT.read_text()
+
+
 def test_it_can_be_written_and_read_again(tmp_path: Path):
     kept = matrix(tmp_path, Cell("gunicorn", "flask", "wsgi", figures=FIGURES))
     kept.save()
