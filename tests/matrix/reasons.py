@@ -99,9 +99,14 @@ STACK = (
         "has a body whole in memory before it is seen",
         always=False,
     ),
-    # Its workers stop by C code of its own, which Python does not hear of; what is queued meanwhile is reset at the end.
-    Reason(("uwsgi",), "polls are ended at once with 204", POLLS),
-    Reason(("uwsgi",), "polls at another replica go on", POLLS),
-    Reason(("uwsgi",), "requests that arrive meanwhile are not lost", "loses its queue when it stops", always=False),
+    # Their workers stop by C code, which Python does not hear of; what is queued meanwhile is reset at the end.
+    Reason(("uwsgi", "mod_wsgi"), "polls are ended at once with 204", POLLS),
+    Reason(("uwsgi", "mod_wsgi"), "polls at another replica go on", POLLS),
+    Reason(
+        ("uwsgi", "mod_wsgi"),
+        "requests that arrive meanwhile are not lost",
+        "loses its queue when it stops",
+        always=False,
+    ),
 )
 REASONS: dict[str, tuple[Reason, ...]] = {"contract": CONTRACT, "websockets": WEBSOCKETS, "stop": STOP, "cost": ()}
