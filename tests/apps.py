@@ -1,12 +1,19 @@
 """An application as a client sees it; the same tests speak to one behind the edge and to one in process."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.contract import Service
+
+
+def quickly(quick: Iterable[str], names: Iterable[str]) -> list[Any]:
+    """Parameters of a test: of these names those in `quick` run in every tier, the others in the full one."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.full) for name in names]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract", "tests.waiting", "tests.wire")
+pytest.register_assert_rewrite("tests.config.edge", "tests.contract", "tests.waiting", "tests.wire")
 
 from tests import engine  # noqa: E402
 

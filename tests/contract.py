@@ -87,6 +87,9 @@ WSGI = tuple(name for name, service in SERVICES.items() if service.interface == 
 ASGI = tuple(name for name, service in SERVICES.items() if service.interface == "asgi")
 WITH_SOCKETS = tuple(name for name in ASGI if TABLE["servers"][CHOSEN[name]]["websockets"])
 
+# One of each server: what the edge and the server alone decide is asked of these in the quick tier.
+EACH_SERVER = tuple({CHOSEN[name]: name for name in ("django", "django-asgi", "flask", "fastapi")}.values())
+
 PHRASES = {400: "bad_request", 500: "internal_server_error", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large",
            414: "uri_too_long", 422: "unprocessable_content", 426: "upgrade_required",
            431: "request_header_fields_too_large", 501: "not_implemented", 502: "bad_gateway",

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.config.edge")
-
-from deploy import edge  # noqa: E402
-from deploy.errors import Failure  # noqa: E402
-from tests.config.edge import Running, replicas, running  # noqa: E402
+from deploy import edge
+from deploy.errors import Failure
+from tests.config.edge import Running, replicas, running
 
 
 @pytest.fixture(scope="session")

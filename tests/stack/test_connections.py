@@ -4,14 +4,17 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.apps import App
+from tests.apps import App, quickly
+from tests.contract import EACH_SERVER, NAMES
 from tests.engine import Stack
 
 REQUESTS = 1000
 MOST_OPENED = 20
 
 
+@pytest.mark.parametrize("app", quickly(EACH_SERVER, NAMES), indirect=True)
 def test_a_thousand_requests_open_fewer_than_twenty_connections(app: App, stack: Stack, http: httpx.Client):
     app.get("/json")
     before = opened(stack, app.name)

@@ -9,7 +9,7 @@ from functools import cache
 import httpx
 import pytest
 
-from tests.apps import App
+from tests.apps import App, quickly
 from tests.contract import FRAMEWORKS, MIB, assert_error
 from tests.servers import Lone, replica
 from tests.sockets import code_of_close, opened
@@ -104,7 +104,7 @@ def test_every_line_of_the_log_is_a_json_object(name: str, started: Started):
     assert [line for line in log.read().splitlines() if not line.startswith((b"{", b"serve: "))] == []
 
 
-@pytest.mark.parametrize("name", ASGI)
+@pytest.mark.parametrize("name", quickly(("bare-asgi",), ASGI))
 def test_a_stop_ends_events_and_websockets_at_once(name: str):
     with alone(name) as lone, listen(f"{lone.url}/events") as events, opened(f"ws{lone.url[4:]}/ws/echo") as socket:
         lone.process.terminate()

@@ -13,7 +13,7 @@ import pytest
 from deploy.variables import prefix
 from loadtests.drills.bounds import Bounds, Moments, in_flight
 from tests import processes
-from tests.apps import App
+from tests.apps import App, quickly
 from tests.contract import SERVICES
 from tests.engine import UP_SECONDS, Stack, free_port
 from tests.oracle import watched
@@ -22,7 +22,6 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(180)]
 # One in the quick tier; test_restart.py has the other server there.
-SCALED = ("fastapi", *(pytest.param(name, marks=pytest.mark.full) for name in SERVICES if name != "fastapi"))
 
 
 def ids(stack: Stack) -> dict[str, str]:
@@ -46,7 +45,7 @@ def test_up_twice_changes_nothing(stack: Stack):
     assert ids(stack) == before
 
 
-@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("name", quickly(("fastapi",), SERVICES))
 def test_a_service_is_scaled_under_load_without_a_lost_request(
     apps: dict[str, App], stack: Stack, name: str, tmp_path: Path
 ):
@@ -79,7 +78,7 @@ def others(stack: Stack, service: str) -> dict[str, str]:
 
 def test_the_edge_is_reloaded_without_a_lost_request(stack: Stack, tmp_path: Path):
     with watched(stack, tmp_path, *SERVICES) as seen:
-        for _ in range(3):
+        for _ in range(2):
             answer = stack.ponte("reload")
             assert answer.returncode == 0, answer.stderr
 

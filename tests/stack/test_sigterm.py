@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests import processes, sockets, sse
-from tests.apps import App
-from tests.contract import CHOSEN, NAMES, WITH_SOCKETS
+from tests.apps import App, quickly
+from tests.contract import CHOSEN, EACH_SERVER, NAMES, WITH_SOCKETS
 from tests.engine import Stack
 from tests.load import Load, echo, get
 from tests.stack.test_servers import DROPS_HEADERS, ONE_AT_A_TIME
@@ -23,9 +23,6 @@ pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(120)]
 AT_ONCE = 2.0  # seconds
 WAIT_MS = 3000
 HELD = 6  # of each: at two replicas of one worker they leave two of its eight THREADS
-# One of each server in the quick tier.
-QUICK = {CHOSEN[name]: name for name in ("django", "django-asgi", "flask", "fastapi")}.values()
-STOPPED = [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in NAMES]
 
 
 @dataclass
@@ -44,7 +41,7 @@ class Seen:
     jobs: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module", params=STOPPED)
+@pytest.fixture(scope="module", params=quickly(EACH_SERVER, NAMES))
 def seen(request: pytest.FixtureRequest, apps: dict[str, App], stack: Stack) -> Iterator[Seen]:
     app = apps[request.param]
     if CHOSEN[app.name] in ONE_AT_A_TIME:

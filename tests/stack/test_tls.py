@@ -58,6 +58,7 @@ def test_the_certificate_of_a_fresh_stack_is_for_its_names(stack: Stack) -> None
     assert tls.served(stack.tls_address, "localhost") == tls.served(stack.tls_address, "nginx")
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("as_before")
 def test_a_certificate_of_ones_own_is_taken_in_while_requests_run(stack: Stack, tmp_path: Path) -> None:
     paths = [secure(stack, path) for path in ("/flask/json", "/fastapi/json", "/")]

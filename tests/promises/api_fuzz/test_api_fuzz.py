@@ -13,7 +13,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from schemathesis import GenerationMode, checks
 from schemathesis.core.failures import FailureGroup
 
-from tests.contract import ASGI, NAMES, ROOT
+from tests.apps import quickly
+from tests.contract import ASGI, EACH_SERVER, NAMES, ROOT
 from tests.engine import Stack
 from tests.promises.api_fuzz.contract import ANSWERS, SMALL, Json, contract
 
@@ -111,12 +112,8 @@ def test_every_route_of_the_contract_is_described(schema: Json) -> None:
     assert set(ANSWERS) <= set(schema_labels(schema))
 
 
-# One of each interface in the quick tier: the four answer the same contract.
-QUICK = [name if name in ("flask", "fastapi") else pytest.param(name, marks=pytest.mark.full) for name in NAMES]
-
-
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("service", QUICK)
+@pytest.mark.parametrize("service", quickly(EACH_SERVER, NAMES))
 def test_a_handful_of_requests_finds_nothing(stack: Stack, schema: Json, service: str, mode: str) -> None:
     assert found_wrong(schema, f"{stack.url}/{service}", mode, 3, asked(schema, service)) == {}
 

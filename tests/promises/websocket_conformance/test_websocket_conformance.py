@@ -3,6 +3,7 @@
 import pytest
 
 from tests import wire
+from tests.apps import quickly
 from tests.config.edge import free_port
 from tests.contract import ASGI
 from tests.engine import Stack
@@ -13,7 +14,7 @@ from tests.promises.websocket_conformance.lenient import lenient
 
 RIGHT = ("close code 1002", "close code 1007", "close code 1009")  # a client may say so as well
 # Both have the same server and the same code behind it: one in the quick tier.
-SERVICES = [ASGI[-1], *(pytest.param(name, marks=pytest.mark.full) for name in ASGI[:-1])]
+SERVICES = quickly(ASGI[-1:], ASGI)
 REFUSED = ([("close", 1002)], [("close", 1007)], [("close", 1009)])
 WRONG = [name for name, case in CASES.items() if case.expected in REFUSED and name not in RIGHT]
 # Read to the end by the other side: bytes that come after its verdict would meet a closed connection.
