@@ -16,7 +16,7 @@ from typing import Any
 from loadtests.measure.comparison import ratio
 from loadtests.report import say
 from loadtests.report.figures import DELAY, ROLES, SOURCES, Figures, Refused, taken
-from loadtests.report.lost_requests import grid, measurement
+from loadtests.report.lost_requests import grid, measurement, read
 from loadtests.report.runs import REPORTS, NotARun, Runs
 from loadtests.services import ASGI
 
@@ -281,13 +281,10 @@ def sentence(said: str) -> str:
 
 def of_servers(text: str) -> str:
     """The column of costs, from the table in docs/servers.md."""
-    table = text[text.index("| server |") :].partition("\n\n")[0].splitlines()
-    head, _, *lines = ([each.strip() for each in line.strip("|").split("|")] for line in table)
-    kinds = {each: head.index(each) for each in ("WSGI", "ASGI")}
-    cost = head.index("CPU a request")
-    return rows(("interface", "CPU a request"), [
-        (kind, ", ".join(f"{row[0]} {row[cost]}" for row in sorted(lines, key=lambda row: row[cost]) if row[place] != "-" and row[cost] != "-"))
-        for kind, place in kinds.items()
+    cost = "CPU a request"
+    measured = sorted((each for each in read(text, "server") if each[cost] != "-"), key=lambda each: each[cost])
+    return rows(("interface", cost), [
+        (kind, ", ".join(f"{each['server']} {each[cost]}" for each in measured if each[kind] != "-")) for kind in ("WSGI", "ASGI")
     ])  # fmt: skip
 
 

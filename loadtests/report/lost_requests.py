@@ -62,6 +62,13 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line(each) for each in (columns, rule, *rows))
 
 
+def read(page: str, first: str) -> list[dict[str, str]]:
+    """The rows of the table in a page whose first column is called so, by column."""
+    table = page[page.index(f"| {first} |") :].partition("\n\n")[0].splitlines()
+    head, _, *rows = ([cell.strip() for cell in each.strip("|").split("|")] for each in table)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
 def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 

@@ -74,7 +74,7 @@ def conduct(given: Sequence[str]) -> int:
     print(run["conclusion"])
     print(f"report: {os.path.relpath(matrix.folder / 'index.html', Path.cwd())}")
     if matrix.finished and words == Words():
-        disk.replace(document.DOCUMENT, document.page(matrix))
+        disk.replace(document.DOCUMENT, document.page(matrix, document.losses(document.LOST.read_text())))
         print(f"page: {os.path.relpath(document.DOCUMENT, Path.cwd())}")
     if interrupted:
         print(f"interrupted; {command} goes on from here", file=sys.stderr)

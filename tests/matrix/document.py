@@ -1,10 +1,11 @@
 """docs/servers.md, rendered from a matrix; `python -m tests.matrix.document RUN` prints it for one of reports/."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from loadtests.report import say
+from loadtests.experiments.operations import OPERATIONS
+from loadtests.report import lost_requests, say
 from loadtests.report.runs import REPORTS, NotARun, Runs
 from tests.contract import APPLICATIONS, ROOT
 from tests.matrix import store
@@ -16,7 +17,7 @@ from tests.matrix.ratios import ratios
 from tests.matrix.reasons import CONTRACT, STACK
 
 NONE = "-"
-DOCUMENT = ROOT / "docs" / "servers.md"
+DOCUMENT, LOST = ROOT / "docs" / "servers.md", ROOT / "docs" / "lost-requests.md"
 OF_SERVERS = (
     "server",
     "version",
@@ -27,9 +28,11 @@ OF_SERVERS = (
     "HTTP/3",
     "WebSocket",
     "graceful stop",
+    "lost requests",
     "CPU a request",
     "memory",
 )
+BOUNDED = {name for name, each in OPERATIONS.items() if each.bounded}
 OF_REASONS = ("server", "frameworks", "what differs")
 OF_FRAMEWORKS = ("framework", "version", "interface", "pairs", "worst")
 PAGE = """# Servers and frameworks
@@ -44,7 +47,8 @@ a request, a kept connection, an event stream and a WebSocket were open.
 
 A word is the worst of the pairs: *pass*, *differs* (for a reason that was looked into, below), *fail*, *absent* (not installed).
 CPU and memory are medians over the frameworks at 200 requests/s, as ratios to the default server under the same framework
-in the same run: read them to a tenth. What is lost when a replica stops under load: [Lost requests](lost-requests.md).
+in the same run: read them to a tenth. Lost requests are counted under load while a service of two replicas is scaled, released,
+rolled back, restarted, ...: [every operation](lost-requests.md) but a SIGKILL, which has bounds of its own.
 
 {frameworks}
 
@@ -84,11 +88,12 @@ A test that a server cannot pass has to fail, for a reason above or for one of t
 {reasons}"""
 
 
-def page(matrix: store.Matrix) -> str:
+def page(matrix: store.Matrix, lost: Mapping[str, str]) -> str:
+    """`lost`: by server, as losses() reads them."""
     cells = matrix.cells
     return PAGE.format(
         conclusion=conclusion(cells, matrix.planned),
-        servers=grid([OF_SERVERS, *(server(name, cells) for name in servers(cells))]),
+        servers=grid([OF_SERVERS, *(server(name, cells, lost.get(name, NONE)) for name in servers(cells))]),
         frameworks=grid(
             [OF_FRAMEWORKS, *(framework(name, cells) for name in APPLICATIONS if of(cells, framework=name))]
         ),
@@ -109,15 +114,27 @@ def said(reasons: Iterable[Reason]) -> set[tuple[str, str]]:
     return {(server, each.why) for each in reasons for server in each.servers}
 
 
-def server(name: str, cells: Sequence[Cell]) -> list[str]:
+def server(name: str, cells: Sequence[Cell], lost: str) -> list[str]:
     mine, about = of(cells, server=name), SERVERS[name]
     return [
         f"`{name}`", versions(mine).get(name) or NONE,
         *(word(each.word for each in mine if each.interface == interface) for interface in ("wsgi", "asgi")),
         *("yes" if protocol in about["protocols"] else NONE for protocol in ("HTTP/1.1", "HTTP/2", "HTTP/3")),
         *(word(each.checks[check] for each in mine if check in each.checks) for check in ("websockets", "stop")),
+        lost,
         *(beside(cells, mine, cost) for cost in ("cpu", "memory")),
     ]  # fmt: skip
+
+
+def losses(page: str) -> dict[str, str]:
+    """Server -> how many of how many, from docs/lost-requests.md."""
+    found: dict[str, list[int]] = {}
+    for row in lost_requests.read(page, "server"):
+        if row["operation"] not in BOUNDED:
+            total = found.setdefault(row["server"], [0, 0])
+            total[0] += int(row["lost GET"]) + int(row["lost POST"])
+            total[1] += int(row["requests"].replace(",", ""))
+    return {server: f"{lost} of {sent:,}" for server, (lost, sent) in found.items()}
 
 
 def framework(name: str, cells: Sequence[Cell]) -> list[str]:
@@ -156,7 +173,7 @@ def main(given: Sequence[str]) -> int:
     if not found:
         print(f"ponte: {folder.name} is no matrix", file=sys.stderr)
         return 2
-    print(page(found), end="")
+    print(page(found, losses(LOST.read_text())), end="")
     return 0
 
 

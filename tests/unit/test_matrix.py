@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtests.errors import Stop
-from loadtests.report import render
+from loadtests.report import lost_requests, render
 from tests.contract import APPLICATIONS
 from tests.matrix import boot, document, page, plan, store
 from tests.matrix.cells import Cell, refuse
@@ -298,12 +298,22 @@ def test_the_document_has_a_line_for_each_server_and_each_framework(tmp_path: Pa
         Cell("granian", "flask", "wsgi", DIFFERS, figures=figures, checks={"stop": PASS}),
         Cell("granian", "fastapi", "asgi", FAIL, checks=checks, reasons=["cuts sockets"], faults=["stop: it hangs"]),
     )
-    lines = document.page(matrix(tmp_path, *cells)).splitlines()
+    lines = document.page(matrix(tmp_path, *cells), {"gunicorn": "0 of 1,200"}).splitlines()
 
-    assert "| `gunicorn` | 27 | pass | - | yes | - | - | - | pass | 1.00 | 1.00 |" in lines
-    assert "| `granian` | - | differs | fail | yes | yes | - | differs | pass | 1.50 | 1.00 |" in lines
+    assert "| `gunicorn` | 27 | pass | - | yes | - | - | - | pass | 0 of 1,200 | 1.00 | 1.00 |" in lines
+    assert "| `granian` | - | differs | fail | yes | yes | - | differs | pass | - | 1.50 | 1.00 |" in lines
     assert "| `flask` | 3 | WSGI | 2 | differs |" in lines
     assert "| granian | fastapi | cuts sockets |" in lines
+
+
+def test_what_a_server_loses_is_the_sum_of_all_operations_that_may_lose_nothing():
+    table = lost_requests.grid(("server", "operation", "requests", "lost GET", "lost POST"), [
+        ("granian", "reload", "2,000", "1", "2"), ("granian", "restart", "1,000", "0", "4"),
+        ("granian", "SIGKILL", "1,000", "0", "9"), ("uvicorn", "reload", "500", "0", "0"),
+    ])  # fmt: skip
+    page = f"# Lost\n\n{table}\n\n| server | of another table |\n"
+
+    assert document.losses(page) == {"granian": "7 of 3,000", "uvicorn": "0 of 500"}
 
 
 def test_the_page_in_docs_has_every_server_and_every_framework():
