@@ -24,7 +24,7 @@ GROWTH = 1.1
 SLACK = {"bytes": 16 * 2**20, "open files": 8}
 LEAK = """
 _kept = []
-@app.before_request
+@flask.before_request
 def _leak():
     _kept.append(bytearray(10240))
 """
