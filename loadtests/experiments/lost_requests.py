@@ -144,11 +144,19 @@ class Run:
                     continue
                 self.environment = self.environment or described(stack)
                 self.advance(shown, START_SECONDS)
-                scenes = {self.label(server, service): Scene(stack, service) for service, server in servers.items()}
+                readers = self.readers(servers)
+                scenes = {
+                    self.label(server, service): Scene(stack, service, readers) for service, server in servers.items()
+                }
                 for repetition in range(1, self.repetitions + 1):
                     for server, scene in scenes.items():
                         for each in self.operations:
                             self.one(shown, scene, server, each, repetition)
+
+    def readers(self, servers: Mapping[str, str]) -> int:
+        """Of the chat; none where the server of one of its applications has no WebSockets."""
+        chat = servers.get(SERVED_BY["asgi"])
+        return self.plan["sockets"] if chat is None or self.table["servers"][chat]["websockets"] else 0
 
     def label(self, server: str, service: str) -> str:
         """One that serves both interfaces is measured as two."""
@@ -186,7 +194,7 @@ class Run:
         plan, stack = self.plan, scene.stack
         folder.mkdir()
         log, load = folder / "edge.log", Load(
-            stack.url, stack.tls_url, (scene.service,), plan["rate"], plan["sockets"], folder=folder
+            stack.url, stack.tls_url, (scene.service,), plan["rate"], scene.readers, folder=folder
         )  # fmt: skip
         with stack.edge_log(log, FOLLOWED_SECONDS), load:
             Event().wait(plan["before"])
@@ -244,7 +252,7 @@ class Run:
         return [
             f"Load: {self.plan['rate']} requests/s to the service, GET and POST in turns, over HTTP/1.1 kept alive, HTTP/1.1 "
             f"with a connection each and HTTP/2 over TLS; {self.plan['sockets']} WebSockets and an event stream on each ASGI "
-            "service. None is ever sent again by the client.",
+            "service, where their servers have WebSockets. None is ever sent again by the client.",
             *absent,
             *broken,
         ]

@@ -23,6 +23,7 @@ class Scene:
 
     stack: Laboratory
     service: str
+    readers: int = 0  # of the chat, beside the requests
     releases: int = 0
     moments: Moments = field(default_factory=Moments)  # of the last kill
 

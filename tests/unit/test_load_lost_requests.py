@@ -29,7 +29,7 @@ HOST = {"host": {"cpu": "x", "cores": 2, "memory": 2**30, "kernel": "6", "python
 
 def launched(**installed: bool) -> dict[str, Any]:
     interfaces = {"uvicorn": ["asgi"], "daphne": ["asgi"], "granian": ["wsgi", "asgi"]}
-    common = {"packages": "apps/serve", "matrix_only": False}
+    common = {"packages": "apps/serve", "matrix_only": False, "websockets": True}
     servers = {
         name: {"interfaces": interfaces.get(name, ["wsgi"]), "installed": there, **common}
         for name, there in ({"gunicorn": True, "waitress": True, "uvicorn": True} | installed).items()
@@ -65,6 +65,14 @@ def test_one_stack_has_a_server_of_each_interface(monkeypatch: pytest.MonkeyPatc
 
     assert run.rounds == [{"flask": "gunicorn", "fastapi": "uvicorn"}, {"flask": "waitress"}]
     assert run.repetitions == 20
+
+
+@pytest.mark.parametrize(("chat", "readers"), [("uvicorn", 50), ("gunicorn-a2wsgi", 0)])
+def test_nobody_reads_the_chat_of_a_server_without_websockets(chat: str, readers: int):
+    run = Run(words.parse(["SERVER=all"]))
+
+    assert run.readers({"flask": "waitress", "fastapi": chat}) == readers
+    assert run.readers({"flask": "waitress"}) == 50
 
 
 def test_a_server_of_both_interfaces_is_measured_under_both(monkeypatch: pytest.MonkeyPatch):
