@@ -127,14 +127,14 @@ def server(name: str, cells: Sequence[Cell], lost: str) -> list[str]:
 
 
 def losses(page: str) -> dict[str, str]:
-    """Server -> how many of how many, from docs/lost-requests.md."""
+    """Server -> how many of how many, from docs/lost-requests.md, where one of both interfaces has a line for each."""
     found: dict[str, list[int]] = {}
     for row in lost_requests.read(page, "server"):
         if row["operation"] not in BOUNDED:
-            total = found.setdefault(row["server"], [0, 0])
+            total = found.setdefault(row["server"].partition(" (")[0], [0, 0])
             total[0] += int(row["lost GET"]) + int(row["lost POST"])
             total[1] += int(row["requests"].replace(",", ""))
-    return {server: f"{lost} of {sent:,}" for server, (lost, sent) in found.items()}
+    return {server: f"{lost} of {sent:,}" for server, (lost, sent) in found.items() if sent}
 
 
 def framework(name: str, cells: Sequence[Cell]) -> list[str]:
