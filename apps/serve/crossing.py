@@ -13,7 +13,7 @@ from typing import Any
 
 from a2wsgi import ASGIMiddleware, WSGIMiddleware
 from core import stopping
-from core.asgi import Message, Receive, Scope, Send
+from core.asgi import Message, Receive, Scope, Send, disconnect, http_scheme
 from core.settings import Settings
 
 from serve.headers import joined
@@ -96,11 +96,11 @@ def over_asgi() -> Callable[..., Any]:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         stopping.watch()  # by now the server has set its own handler
-        if scope["type"] == "websocket":
-            return await crossed(*as_a_get(scope, send))
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             return await crossed(scope, receive, send)
         scope["headers"] = joined(scope["headers"], b", ")  # a2wsgi leaves out the space
+        if scope["type"] == "websocket":
+            return await crossed(*as_a_get(scope, send))
         watcher: asyncio.Future[None] | None = None
 
         async def send_and_watch(message: Message) -> None:
@@ -120,8 +120,6 @@ def over_asgi() -> Callable[..., Any]:
 
 def as_a_get(scope: Scope, send: Send) -> tuple[Scope, Receive, Send]:
     """A handshake as every other WSGI server has it: a request like any other, with an answer that is none."""
-    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-    headers = joined(scope["headers"], b", ")
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -129,12 +127,11 @@ def as_a_get(scope: Scope, send: Send) -> tuple[Scope, Receive, Send]:
     async def refuse(message: Message) -> None:
         await send({**message, "type": f"websocket.{message['type']}"})
 
-    return {**scope, "type": "http", "method": "GET", "scheme": scheme, "headers": headers}, receive, refuse
+    return {**scope, "type": "http", "method": "GET", "scheme": http_scheme(scope)}, receive, refuse
 
 
 async def watch(scope: Scope, receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await disconnect(receive)
     scope["ponte.gone"] = True
 
 

@@ -1,6 +1,6 @@
 """`python -m serve.daphne app:app --port 8000`: Daphne with its own options, finishing its requests when it stops.
 
-The stock server cancels them. This one closes the listener, waits for them, and gives idle connections a second for
+The stock server cancels them. This one closes the listener, waits for them, and gives idle connections a while for
 what the proxy is just sending. It also tells the application of its start and its end, where jobs are finished.
 
 WebSockets: the stock one closes with no code but 1000 (and 3000 to 4999), sends no empty message, and drops the headers

@@ -2,8 +2,8 @@
 
 Stock Uvicorn closes idle connections in the moment it stops: a request the proxy is just sending on one is lost.
 This server closes the listener, ends WebSockets with 1012, and answers late requests with `Connection: close`,
-each idle connection a while from its last use, before the stock shutdown. With several workers the parent closes its own copy of the listener
-before it signals them, else it would go on accepting for nobody.
+each idle connection a while from its last use, before the stock shutdown. With several workers the parent closes its
+own copy of the listener before it signals them, else it would go on accepting for nobody.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """`python -m serve.waitress --port 8000 app:app`: Waitress with its own options, finishing its requests when it stops.
 
 The stock server knows no SIGTERM and dies of it. This one closes the listener, serves what it has, and gives idle
-connections a second for what the proxy is just sending.
+connections a while for what the proxy is just sending.
 """
 
 import os
