@@ -38,8 +38,7 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
     if settings.database_password:
         arguments["password"] = settings.database_password
     arguments |= {"connect_timeout": CONNECT_SECONDS, "application_name": f"{settings.service}/{settings.replica}"}
-    arguments |= {"autocommit": True}
-    return arguments | {"options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout=10s"}
+    return arguments | {"autocommit": True, "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout=10s"}
 
 
 def pool_options(settings: Settings) -> dict[str, Any]:
