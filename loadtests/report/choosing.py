@@ -16,7 +16,8 @@ from typing import Any
 from loadtests.measure.comparison import ratio
 from loadtests.report import say
 from loadtests.report.figures import DELAY, ROLES, SOURCES, Figures, Refused, taken
-from loadtests.report.lost_requests import grid, measurement, read
+from loadtests.report.lost_requests import measurement
+from loadtests.report.markdown import read, table
 from loadtests.report.runs import REPORTS, NotARun, Runs
 from loadtests.services import ASGI
 
@@ -242,7 +243,7 @@ def page(kept: Kept, servers: str) -> str:
         kinds=rows(("your work", "interface", "server", "workers and threads", "because", "measure it"),
                    [(each.work, each.interface, each.server, each.size, each.because(kept), each.measure) for each in KINDS]),
         **{name: of_costs(kept[name]["figures"]) for name in ("cpu", "query", "upload")},
-        workers=grid(kept["workers"]["figures"]["columns"], kept["workers"]["figures"]["rows"]),
+        workers=table(kept["workers"]["figures"]["columns"], kept["workers"]["figures"]["rows"], words=2),
         quota=kept["workers"]["figures"]["quota"], slow=of_waits(kept), most=f"{THREADS * processes(kept, 'flask') / DELAY * 1000:.0f}",
         processes=every, pool=POOL, connections=POOL * every,
         sockets=sentence(holding(kept)), servers=of_servers(servers), runs=of_runs(kept), **where(newest),
@@ -250,7 +251,8 @@ def page(kept: Kept, servers: str) -> str:
 
 
 def rows(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *cells))
+    """A table of words."""
+    return table(columns, cells, words=len(columns))
 
 
 def of_costs(costs: Figures) -> str:

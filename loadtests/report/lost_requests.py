@@ -1,9 +1,10 @@
 """docs/lost-requests.md, rendered from a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from loadtests.report import say
+from loadtests.report.markdown import line, table
 
 PAGE = """# Lost requests
 
@@ -42,11 +43,11 @@ of order or without being stored. The stack is one of its own, from a copy of th
 
 def page(run: Mapping[str, Any], operations: Mapping[str, str]) -> str:
     """`operations`: what each does, by name."""
-    (table,) = run["tables"]
+    (lost,) = run["tables"]
     return PAGE.format(
         conclusion=run["conclusion"],
-        table=grid(table["columns"], table["rows"]),
-        note=table["note"],
+        table=table(lost["columns"], lost["rows"], words=2),
+        note=lost["note"],
         command=run["command"],
         started=say.moment(run["started"]),
         seconds=say.duration(run["seconds"]),
@@ -54,23 +55,6 @@ def page(run: Mapping[str, Any], operations: Mapping[str, str]) -> str:
         notes="\n".join(f"- {each}" for each in run["notes"]),
         facts="\n".join(line(each) for each in facts(run)),
     )
-
-
-def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first two columns are words, the others numbers."""
-    rule = ["---", "---", *["---:"] * (len(columns) - 2)]
-    return "\n".join(line(each) for each in (columns, rule, *rows))
-
-
-def read(page: str, first: str) -> list[dict[str, str]]:
-    """The rows of the table in a page whose first column is called so, by column."""
-    table = page[page.index(f"| {first} |") :].partition("\n\n")[0].splitlines()
-    head, _, *rows = ([cell.strip() for cell in each.strip("|").split("|")] for each in table)
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:

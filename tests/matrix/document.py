@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from loadtests.experiments.operations import OPERATIONS
-from loadtests.report import lost_requests, say
+from loadtests.report import markdown, say
 from loadtests.report.runs import REPORTS, NotARun, Runs
 from tests.contract import APPLICATIONS, ROOT
 from tests.matrix import store
@@ -129,7 +129,7 @@ def server(name: str, cells: Sequence[Cell], lost: str) -> list[str]:
 def losses(page: str) -> dict[str, str]:
     """Server -> how many of how many, from docs/lost-requests.md, where one of both interfaces has a line for each."""
     found: dict[str, list[int]] = {}
-    for row in lost_requests.read(page, "server"):
+    for row in markdown.read(page, "server"):
         if row["operation"] not in BOUNDED:
             total = found.setdefault(row["server"].partition(" (")[0], [0, 0])
             total[0] += int(row["lost GET"]) + int(row["lost POST"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtests.errors import Stop
-from loadtests.report import lost_requests, render
+from loadtests.report import markdown, render
 from tests.contract import APPLICATIONS
 from tests.matrix import boot, document, page, plan, store
 from tests.matrix.cells import Cell, refuse
@@ -307,10 +307,10 @@ def test_the_document_has_a_line_for_each_server_and_each_framework(tmp_path: Pa
 
 
 def test_what_a_server_loses_is_the_sum_of_all_operations_that_may_lose_nothing():
-    table = lost_requests.grid(("server", "operation", "requests", "lost GET", "lost POST"), [
+    table = markdown.table(("server", "operation", "requests", "lost GET", "lost POST"), [
         ("granian (flask)", "reload", "2,000", "1", "2"), ("granian (fastapi)", "restart", "1,000", "0", "4"),
         ("granian (flask)", "SIGKILL", "1,000", "0", "9"), ("uvicorn", "reload", "500", "0", "0"), ("daphne", "reload", "0", "0", "0"),
-    ])  # fmt: skip
+    ], words=2)  # fmt: skip
     page = f"# Lost\n\n{table}\n\n| server | of another table |\n"
 
     assert document.losses(page) == {"granian": "7 of 3,000", "uvicorn": "0 of 500"}
