@@ -23,20 +23,27 @@ class Mutation:
 
 PROXY = "nginx/snippets/proxy.conf"
 POOLS = "apps/core/database.py"
-MEMBER, DEFAULT = "max_fails=3 fail_timeout=2s", "max_fails=1 fail_timeout=10s"
+MEMBER, DEFAULT, UNCOUNTED = "max_fails=3 fail_timeout=2s", "max_fails=1 fail_timeout=10s", "max_fails=0"
+MEMBERS = ("deploy/edge.py", "deploy/compose/edge.py", "nginx/entrypoint.sh")
 NATIVE_SETTINGS, COMPOSE_SETTINGS = '"timezone": "UTC",', "[postgres, -c, max_connections=400]"
 NO_SYNC = (
     ("deploy/native/postgres.py", NATIVE_SETTINGS, f'{NATIVE_SETTINGS} "synchronous_commit": "off",'),
     ("compose.yaml", COMPOSE_SETTINGS, f"{COMPOSE_SETTINGS[:-1]}, -c, synchronous_commit=off]"),
 )
 MUTATIONS = {
+    # (!) With failures counted the third one ends it, and all three may be POSTs.
     "no proxy_next_upstream": Mutation(
-        "kill-replica", "GET lost", ((PROXY, "proxy_next_upstream error timeout;", "proxy_next_upstream off;"),)
+        "kill-replica",
+        "GET lost",
+        (
+            (PROXY, "proxy_next_upstream error timeout;", "proxy_next_upstream off;"),
+            *((file, MEMBER, UNCOUNTED) for file in MEMBERS),
+        ),
     ),
     "max_fails=1": Mutation(
         "kill-worker",
         "GET",
-        tuple((file, MEMBER, DEFAULT) for file in ("deploy/edge.py", "deploy/compose/edge.py", "nginx/entrypoint.sh")),
+        tuple((file, MEMBER, DEFAULT) for file in MEMBERS),
     ),
     "proxy_read_timeout below a hang": Mutation(
         "hang-replica", "POST lost", ((PROXY, "proxy_read_timeout 60s;", "proxy_read_timeout 3s;"),)
