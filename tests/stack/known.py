@@ -41,11 +41,12 @@ def services(item: pytest.Item, *parameters: str) -> list[str]:
 
 
 def about(item: pytest.Item) -> str:
-    """The words by which the matrix calls it."""
+    """The words by which the matrix calls it; whom it asks is not among them."""
     function = item.function  # type: ignore[attr-defined]
     marks = [each for each in getattr(function, "pytestmark", ()) if each.name == "parametrize"]
     names = [name.strip() for each in marks for name in names_of(each)]
-    return sentence(function.__name__, label(item.callspec.params[name] for name in names))  # type: ignore[attr-defined]
+    cases = [name for name in names if name not in ONE_SERVICE]
+    return sentence(function.__name__, label(item.callspec.params[name] for name in cases))  # type: ignore[attr-defined]
 
 
 def names_of(mark: pytest.Mark) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from tests.contract import CHOSEN, ROOT
 from tests.matrix.reasons import CONTRACT, STACK
 from tests.matrix.suite import sentence
-from tests.stack import known, test_chat, test_forwarded, test_poll, test_sigterm
+from tests.stack import known, test_chat, test_connections, test_forwarded, test_poll, test_sigterm
 
 JOINED = test_forwarded.test_repeated_headers_are_joined_by_comma_and_space
 REFUSED = test_chat.test_an_id_that_is_none_refuses_the_handshake_with_422
@@ -45,6 +45,13 @@ def test_a_case_is_found_by_its_value(chosen: Callable[..., None]):
     chosen(fastapi="daphne")
 
     assert marks(REFUSED, asgi_app="fastapi", after="abc") == [("xfail", True)]
+
+
+def test_whom_a_test_asks_is_no_case_of_it(chosen: Callable[..., None]):
+    chosen(flask="uwsgi")
+    kept = test_connections.test_a_thousand_requests_open_fewer_than_twenty_connections
+
+    assert marks(kept, app="flask") == [("xfail", True)]
 
 
 def test_a_race_may_be_won(chosen: Callable[..., None]):
