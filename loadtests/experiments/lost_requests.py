@@ -357,10 +357,16 @@ def conclusion(results: Sequence[Result], defaults: Sequence[str]) -> str:
     ours = [each for each in results if each.server in defaults]
     others = [each for each in results if each.server not in defaults]
     said = [of_defaults(ours)] if ours else ["No default server was measured."]
-    for server in dict.fromkeys(each.server for each in others):
-        broken = [each for each in others if each.server == server and not each.kept]
-        said.append(f"{server}: {lost(broken)}." if broken else f"{server}: everything as promised.")
-    return " ".join(said)
+    return " ".join(said + ([of_others(others)] if others else []))
+
+
+def of_others(results: Sequence[Result]) -> str:
+    """In a few words, for there may be ten of them; the notes say what each lost."""
+    names = list(dict.fromkeys(each.server for each in results))
+    broken = list(dict.fromkeys(each.server for each in results if not each.kept))
+    if not broken:
+        return f"Everything as promised by {', '.join(names)}."
+    return f"Of {len(names)} others not everything as promised by {', '.join(broken)}."
 
 
 def of_defaults(results: Sequence[Result]) -> str:

@@ -132,9 +132,10 @@ def test_a_loss_of_a_default_server_is_said_first():
 
 
 def test_another_servers_losses_are_its_own():
-    found = [result(), result("waitress", broken=["7 GET lost"])]
+    found = [result(), result("waitress", broken=["7 GET lost"]), result("granian")]
 
-    assert conclusion(found, DEFAULTS).endswith("1 operations. waitress: reload of waitress: 7 GET lost.")
+    assert conclusion(found, DEFAULTS).endswith("1 operations. Of 2 others not everything as promised by waitress.")
+    assert conclusion(found[2:], DEFAULTS).endswith("measured. Everything as promised by granian.")
 
 
 def test_a_line_is_the_sum_of_its_repetitions():
