@@ -87,6 +87,13 @@ STACK = (
     Reason(
         DROPS_HEADERS, "a message posted to any application arrives on every asgi replica", NO_HEADERS, interface="asgi"
     ),
+    # Natively; deploy/native/sweep.py ends them when the replica is started again. In a container nobody lives on.
+    Reason(
+        ("granian",),
+        "a replica that is killed comes back",
+        "has workers that live on when their first process is killed, and are killed later in turn",
+        always=False,
+    ),
     Reason(("granian",), "*is 413*", RESETS, interface="wsgi", always=False),
     Reason(("gunicorn-sync",), "*is 413*", RESETS, always=False),
     Reason(("gunicorn-sync",), "echo takes one mebibyte and not a byte more", RESETS, always=False),
