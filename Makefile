@@ -46,6 +46,10 @@ rollback: ## Release again what ran before; SERVICE=flask narrows
 reload: ## Render, test and reload the nginx configuration without a lost request
 	@./ponte $@ $(MAKEOVERRIDES)
 
+.PHONY: images
+images: ## Build the images, put them to REGISTRY and name them by digest, for make up STAGE=production
+	@./ponte $@ $(MAKEOVERRIDES)
+
 ##@ Look inside
 
 .PHONY: config

@@ -42,6 +42,7 @@ class Settings:
     max_upload: int
     release: str
     graceful_timeout: int
+    registry: str
     ca_bundle: str
     nginx_bin: str
     pg_bin: str

@@ -208,6 +208,9 @@ TARGETS: dict[str, Target] = {
     "config": Target("Print the rendered configuration.", config),
     "shell": Target("Open a shell in a replica.", shell, (service(*EVERY_SERVICE),), ("SERVICE",)),
     "psql": Target("Open the database.", psql),
+    "images": Target(
+        "Build the images, put them to REGISTRY and name them by digest.", later("compose.publish", "images")
+    ),
     "backup": Target(
         "Write what the database holds to a file, with its checksum.", later("backup.commands", "backup"), (FILE, KEEP)
     ),

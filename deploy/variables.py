@@ -130,6 +130,12 @@ def release(value: str) -> str:
     return value
 
 
+def registry(value: str) -> str:
+    if value and not re.fullmatch(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._-]+)*", value):
+        raise ValueError("is no registry; write HOST, HOST:PORT or HOST/FOLDER, in lower case and without https://")
+    return value
+
+
 def text(value: str) -> str:
     return value
 
@@ -158,6 +164,7 @@ STACK = (
     Variable("CONNECTION_LIMIT", "0", limit, "requests of one client under way"),
     Variable("LIMIT_EXEMPT", "", networks, "clients that are never counted"),
     Variable("AUTH_USERS_FILE", "", text, "names and passwords for reports and Locust"),
+    Variable("REGISTRY", "", registry, "where the nodes of a Swarm get the images from"),
     Variable("CA_BUNDLE", "", text, "certificates pip trusts while images are built"),
     Variable("NGINX_BIN", "", text, "the nginx to run natively"),
     Variable("PG_BIN", "", text, "folder of the PostgreSQL programs to run natively"),

@@ -11,11 +11,11 @@ from typing import Any
 from deploy.compose.docker import Docker
 from deploy.variables import SERVICES, prefix
 
-PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
-ONE_OFF = "com.docker.compose.oneoff"
 FOLDER = "com.docker.compose.project.working_dir"
+STACK = "com.docker.stack.namespace"  # a Swarm's word for a project
+TASK = "com.docker.swarm.task.name"  # STACK_SERVICE.NUMBER.ID; of a node's own service STACK_SERVICE.NODE.ID
 ONCE = ("migrate", "secrets", "credentials")  # they end, and that is well
 ORDER = ("nginx", *SERVICES, "postgres", *ONCE)
 
@@ -47,8 +47,8 @@ class Container:
 
     @property
     def ready_check(self) -> tuple[str, ...]:
-        """An app's probe takes a path; the others have one check only."""
-        return (*self.check, "/readyz") if self.app else self.check
+        """An app's probe takes a path, behind its port; the others have one check only."""
+        return (*self.check[: self.check.index(str(self.port)) + 1], "/readyz") if self.app else self.check
 
     @property
     def port(self) -> int:
@@ -61,8 +61,7 @@ class Container:
 
 def listed(docker: Docker) -> list[Container]:
     """All of the project, stopped ones too, in the order of a request."""
-    filters = (f"label={PROJECT}={docker.settings.project}", f"label={ONE_OFF}=False")
-    words = [word for each in filters for word in ("--filter", each)]
+    words = [word for each in docker.filters for word in ("--filter", f"label={each}")]
     ids = docker.ask("docker", "ps", "--all", "--quiet", "--no-trunc", *words).split()
     if not ids:
         return []
@@ -81,10 +80,11 @@ def place(service: str) -> int:
 def container(found: dict[str, Any]) -> Container:
     config, state = found["Config"], found["State"]
     labels = config.get("Labels") or {}
+    service, number = place_in_swarm(labels) if TASK in labels else (labels.get(SERVICE, ""), labels.get(NUMBER, ""))
     return Container(
         id=found["Id"],
-        service=labels.get(SERVICE, ""),
-        number=int(labels.get(NUMBER) or 0),
+        service=service,
+        number=int(number) if number.isdecimal() else 0,
         hostname=config.get("Hostname", ""),
         status=state["Status"],
         exit_code=state.get("ExitCode", 0),
@@ -100,6 +100,11 @@ def container(found: dict[str, Any]) -> Container:
         image=found.get("Image", ""),
         restarts=found.get("RestartCount", 0),
     )
+
+
+def place_in_swarm(labels: Mapping[str, str]) -> tuple[str, str]:
+    name, number, _ = labels[TASK].removeprefix(f"{labels.get(STACK)}_").split(".", 2)
+    return name, number
 
 
 def check(healthcheck: Mapping[str, Any]) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ from deploy.compose import input, listing, readiness, static
 from deploy.compose.change import Change
 from deploy.compose.containers import Container
 from deploy.compose.images import Images
+from deploy.compose.pins import offered
 from deploy.compose.record import CHANGING, UP, Built, Record, Standing, built
 from deploy.errors import Failure, impossible, with_log
-from deploy.release import SETTLE_SECONDS, Release, go_back, of_checkout, refuse, serving
+from deploy.release import SETTLE_SECONDS, Release, go_back, refuse, serving
 from deploy.run import show, undisturbed
 from deploy.settings import Settings
 from deploy.variables import SERVICES
@@ -34,7 +35,7 @@ class Deploying:
 
     def deploy(self, services: Sequence[str], strategy: str) -> None:
         settled = self.settle()
-        wanted = {name: of_checkout(self.checkout, self.record.releases[name].now.runs) for name in services}
+        wanted = {name: offered(self.checkout, self.record.releases[name].now.runs) for name in services}
         wanted = {name: each for name, each in wanted.items() if each != self.record.releases[name].now.runs}
         if not wanted:
             left = "what a cut-short command left is put right" if settled else "nothing was changed"
@@ -68,7 +69,7 @@ class Deploying:
     def prepare(self, wanted: Iterable[str], release: Release) -> Targets:
         """Images, migrations, static files: nothing of it is seen by what runs."""
         commands = launcher.check(self.docker.settings, SERVICES)
-        targets = self.images.build(wanted, release)
+        targets = self.images.build(wanted, release, self.checkout)
         input.check_connections(self.docker, self.record.counts, commands)
         self.migrate(next(iter(targets.values())))
         django = next((targets[name] for name in DJANGO if name in targets), None)

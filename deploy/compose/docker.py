@@ -16,6 +16,8 @@ from deploy.run import quiet, run, show
 from deploy.settings import Settings
 from deploy.variables import VARIABLES
 
+PROJECT = "com.docker.compose.project"
+ONE_OFF = "com.docker.compose.oneoff"
 KEPT_LINES = 40
 CLEAR_LINE = "\x1b[2K"
 CA_SOURCES = ("PIP_CERT", "SSL_CERT_FILE")  # what pip believes outside of the build
@@ -33,6 +35,7 @@ TROUBLES = (
     (r"permission denied.*docker.*sock", "this user may not use the Docker engine; sudo usermod -aG docker $USER, then log in again"),
     (r"cannot connect to the docker daemon|error during connect|is the docker daemon running", NO_ENGINE),
     (r"is not a docker command|unknown (shorthand flag|command).*compose", "Docker has no compose v2; on Debian sudo deploy/images/engine installs it"),
+    (r"not a swarm manager|not part of a swarm", "this machine manages no Swarm; docker swarm init makes it the first node of one, or call ./ponte on a manager"),
     (r"no space left on device", "the disk is full; free space (docker system df shows what Docker holds) and try again"),
     (r"port is already allocated|address already in use", "the port of the edge is taken; choose another with HTTP_PORT, or stop what holds it"),
     (r"cannot assign requested address", "BIND_ADDRESS is no address of this machine; choose 127.0.0.1, 0.0.0.0 or one of its own"),
@@ -49,9 +52,17 @@ class Docker:
     def __init__(self, settings: Settings, say: Console):
         self.settings, self.say = settings, say
 
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Labels that the project's containers have, and no others."""
+        return (f"{PROJECT}={self.settings.project}", f"{ONE_OFF}=False")
+
     def compose(self, *words: str) -> list[str]:
         project = [] if self.settings.project == "ponte" else ["-p", self.settings.project]
-        return ["docker", "compose", *project, *files(self.settings), *words]
+        return ["docker", "compose", *project, *self.files(), *words]
+
+    def files(self) -> list[str]:
+        return files(self.settings)
 
     def run(self, *argv: str, text: str = "") -> str:
         """In the open, its own output behind a progress line; a failure ends the command with a sentence."""
@@ -111,6 +122,9 @@ class Docker:
         self.say("\n".join(f"  | {line}" for line in output[-15:]))
         return impossible(sentence(output) or f"{' '.join(list(argv)[:4])} failed; its last lines are above")
 
+    def reason(self, lines: Iterable[str]) -> str:
+        return next((line for line in reversed(list(lines)) if line.strip()), "no reason given")
+
     @property
     def environment(self) -> dict[str, str]:
         return environment(self.settings, os.environ)
@@ -130,7 +144,11 @@ def sentence(output: Iterable[str]) -> str:
 
 def files(settings: Settings) -> list[str]:
     """Compose finds compose.yaml by itself, unless others stand on top of it."""
-    chosen = {"compose.dev.yaml": settings.dev, "compose.http3.yaml": settings.http3}
+    chosen = {
+        "compose.dev.yaml": settings.dev,
+        "compose.http3.yaml": settings.http3,
+        "deploy/compose/production.yaml": settings.stage == "production",
+    }
     beside = [word for name, wanted in chosen.items() if wanted for word in ("-f", name)]
     return ["-f", "compose.yaml", *beside] if beside else []
 

@@ -4,13 +4,16 @@ PROJECT-SERVICE:latest is what runs, so that a plain `docker compose up` starts 
 `rollback` returns to, :next what a deploy under way has built.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from deploy.compose.containers import PROJECT, SERVICE
-from deploy.compose.docker import Docker
+from deploy.compose import pins
+from deploy.compose.containers import SERVICE
+from deploy.compose.docker import PROJECT, Docker
 from deploy.compose.record import Built, Standing
+from deploy.errors import impossible
 from deploy.release import Release
+from deploy.settings import Settings
 
 LATEST, BEFORE, NEXT = "latest", "before", "next"
 
@@ -19,14 +22,49 @@ class Images:
     def __init__(self, docker: Docker):
         self.docker = docker
 
-    def build(self, services: Iterable[str], release: Release) -> dict[str, Built]:
+    def build(self, services: Iterable[str], release: Release, checkout: Settings) -> dict[str, Built]:
         """(!) Their tag `latest` is the new ones' from here on; `latest` and `keep` give it back."""
         services = list(services)
-        words = ("build", "--build-arg", f"RELEASE={release.release}", *services)
-        self.docker.run(*self.docker.compose(*words), text="building the images")
+        self.obtain(checkout, services, release.release)
         made = {name: Built(release.tree, release.release, self.id(name)) for name in services}
         self.tag(made, NEXT)
         return made
+
+    def obtain(self, checkout: Settings, services: Sequence[str] = (), release: str = "") -> None:
+        """Of these services, or of all: built, or those that are pinned, under the tags that Compose knows."""
+        found = pins.read(checkout)
+        if not found:
+            words = ("build", *(("--build-arg", f"RELEASE={release}") if release else ()), *services)
+            self.docker.run(*self.docker.compose(*words), text="building the images")
+            return
+        for name in services or pins.BUILT:
+            self.pull(found.images[name])
+            self.docker.ask("docker", "tag", found.images[name], self.named(name))
+
+    def pull(self, reference: str) -> None:
+        if self.docker.succeeds("docker", "image", "inspect", reference):
+            return
+        with self.docker.say.progress(f"getting {reference}") as step:
+            code, lines = self.docker.follow(("docker", "pull", "--quiet", reference), step)
+        if code:
+            raise impossible(f"{reference} cannot be had ({self.docker.reason(lines)}); docker login its registry, or ./ponte images writes others")  # fmt: skip
+
+    def published(self, service: str, tag: str) -> str:
+        """In the registry; the reference with its digest."""
+        family = f"{self.docker.settings.registry}/{self.docker.settings.project}-{service}"
+        self.docker.ask("docker", "tag", self.named(service), f"{family}:{tag}")
+        self.push(f"{family}:{tag}")
+        digests = self.docker.ask(
+            "docker", "image", "inspect", "--format", '{{join .RepoDigests " "}}', f"{family}:{tag}"
+        )
+        return next(each for each in digests.split() if each.startswith(f"{family}@"))
+
+    def push(self, reference: str) -> None:
+        with self.docker.say.progress(f"putting {reference} to the registry") as step:
+            code, lines = self.docker.follow(("docker", "push", "--quiet", reference), step)
+        if code:
+            registry = self.docker.settings.registry
+            raise impossible(f"REGISTRY={registry!r} does not take {reference} ({self.docker.reason(lines)}); docker login it, or choose another")  # fmt: skip
 
     def id(self, service: str) -> str:
         return self.docker.ask("docker", "image", "inspect", "--format", "{{.Id}}", self.named(service)).strip()
@@ -63,6 +101,10 @@ class Images:
         labels = (f"label={PROJECT}={self.docker.settings.project}", f"label={SERVICE}={service}", "dangling=true")
         words = [word for each in labels for word in ("--filter", each)]
         return set(self.docker.ask("docker", "image", "ls", "--quiet", "--no-trunc", *words).split())
+
+    def of(self, family: str) -> set[str]:
+        """REPOSITORY -> REPOSITORY:TAG of each that is here."""
+        return set(self.docker.ask("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", family).split())
 
     def remove(self, names: Iterable[str]) -> None:
         """(!) One that is in use stays, and one that is not there is no failure."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy import launcher, limits
-from deploy.compose import credentials
+from deploy.compose import credentials, pins
 from deploy.compose.docker import NO_ENGINE, NO_IMAGE, Docker
 from deploy.errors import Refused, impossible
 from deploy.ports import refuse_taken
@@ -53,7 +53,9 @@ def refuse_missing_engine(docker: Docker) -> None:
 
 
 def refuse_missing_images(settings: Settings) -> None:
-    """Asked here, because a build that waits for a dead registry takes minutes to say so."""
+    """Asked here, because a build that waits for a dead registry takes minutes to say so; where all is built, nothing is."""
+    if pins.read(settings):
+        return
     from deploy.choice import compose_lacks
 
     lacking = compose_lacks(settings.root)

@@ -17,19 +17,20 @@ from deploy.compose.deploying import MIGRATE, Deploying
 from deploy.compose.docker import Docker
 from deploy.compose.edge import Edge
 from deploy.compose.images import Images
+from deploy.compose.pins import offered
 from deploy.compose.record import Built, Record, Standing
 from deploy.console import Console
 from deploy.engines.base import Engine, Replica
 from deploy.errors import Refused, impossible
 from deploy.listing import urls
-from deploy.release import of_checkout
+from deploy.release import Release
 from deploy.run import undisturbed
 from deploy.settings import Settings
 from deploy.tree import tree
 from deploy.variables import SERVICES, VARIABLES, everywhere, prefix
 
 NOTHING_UP = "nothing is up; start the stack with ./ponte up"
-APPS, EDGE = ("apps",), ("nginx",)
+EDGE = ("nginx",)
 ALONE = ("nginx", "postgres")
 PROJECTS = "used-compose"  # in .run; outlives `down`, so that `clean` knows
 EVERYTHING = ("--profile", "loadtest")  # (!) `down` leaves running what belongs to a profile it was not told of
@@ -44,7 +45,10 @@ class Compose(Engine):
     def __init__(self, settings: Settings, say: Console):
         super().__init__(settings, say)
         self.record = self.read()
-        self.docker = Docker(self.remembered, say)
+        self.docker = self.speaks(self.remembered)
+
+    def speaks(self, settings: Settings) -> Docker:
+        return Docker(settings, self.say)
 
     def read(self) -> state.State:
         """What was written when the stack was started; nothing for one that plain compose started."""
@@ -64,13 +68,13 @@ class Compose(Engine):
     def up(self) -> None:
         if any(each.running and each.service in (*SERVICES, "nginx") for each in self.containers()):
             return self.up_again()
-        self.record, self.docker = {}, Docker(self.settings, self.say)
+        self.record, self.docker = {}, self.speaks(self.settings)
         self.start()
         urls(self.settings, self.ready_now(), self.say)
 
     def start(self) -> None:
         commands = input.check(self.docker)
-        self.docker.run(*self.docker.compose("build"), text="building the images")
+        self.images.obtain(self.settings)
         input.check_connections(self.docker, self.settings.replicas, commands)
         credentials.check(self.docker)
         with self.undone_on_failure():
@@ -80,11 +84,15 @@ class Compose(Engine):
 
     def built(self) -> dict[str, Standing]:
         """What `latest` is; written down as what runs."""
-        found, word, images = tree(self.settings.root, APPS), self.settings.release, self.images
-        record = Record(self.settings.run, self.record)
-        record.releases = {name: Standing(Built(found, word, images.id(name))) for name in (*SERVICES, MIGRATE)}
+        found, images, record = self.brought(), self.images, Record(self.settings.run, self.record)
+        built = {name: Built(found.tree, found.release, images.id(name)) for name in (*SERVICES, MIGRATE)}
+        record.releases = {name: Standing(each) for name, each in built.items()}
         record.save()
         return record.releases
+
+    def brought(self) -> Release:
+        """What `up` has made images of."""
+        return offered(self.settings, Release("", self.settings.release))
 
     @property
     def images(self) -> Images:
@@ -132,11 +140,13 @@ class Compose(Engine):
         except BaseException:
             with undisturbed(signal.SIGINT):
                 self.say("stopping what was started; the data stay")
-                self.docker.ask(
-                    *self.docker.compose(*EVERYTHING, "down", "--remove-orphans", "--timeout", "10"), check=False
-                )
+                self.take_away()
                 state.forget(self.settings.run)
             raise
+
+    def take_away(self) -> None:
+        words = (*EVERYTHING, "down", "--remove-orphans", "--timeout", "10")
+        self.docker.ask(*self.docker.compose(*words), check=False)
 
     def up_again(self) -> None:
         """Changes nothing that is right: starts what is missing, says what differs."""
@@ -183,7 +193,7 @@ class Compose(Engine):
             return
         releases = Record(self.settings.run, self.record).releases
         running = {now.runs for name in SERVICES if name in releases and (now := releases[name].now).noted}
-        found = {of_checkout(self.settings, each) for each in running}
+        found = {offered(self.settings, each) for each in running}
         if {each.tree for each in found} != {each.tree for each in running}:
             yield "apps/ differs from what runs; ./ponte deploy releases it"
         elif found != running:
@@ -204,7 +214,7 @@ class Compose(Engine):
     def clean(self) -> None:
         for project in {*self.projects(), self.docker.settings.project}:
             given = {**self.docker.settings.given, "COMPOSE_PROJECT_NAME": project}
-            self.docker = Docker(self.settings.again(given, {}), self.say)
+            self.docker = self.speaks(self.settings.again(given, {}))
             self.remove()
         state.forget(self.settings.run)
 
@@ -284,12 +294,12 @@ class Compose(Engine):
         return {name: running.count(name) for name in running}
 
     def deploy(self, services: Sequence[str], strategy: str) -> None:
-        self.releasing().deploy(services, strategy)
+        self.releases().deploy(services, strategy)
 
     def rollback(self, services: Sequence[str]) -> None:
-        self.releasing().rollback(services)
+        self.releases().rollback(services)
 
-    def releasing(self) -> Deploying:
+    def releases(self) -> Deploying:
         self.must_be_up()
         if self.docker.settings.dev:
             raise Refused("with DEV=1 the checkout itself runs and has no releases; ./ponte down, then up without DEV")
@@ -304,7 +314,7 @@ class Compose(Engine):
 
     def reload(self) -> None:
         settings = self.reloaded()
-        docker = Docker(settings, self.say)
+        docker = self.speaks(settings)
         input.refuse_unreadable_files(settings)
         credentials.put(docker)
         word = Record(self.settings.run, self.record).word()

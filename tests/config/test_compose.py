@@ -258,3 +258,15 @@ def test_the_edge_takes_the_defaults_of_the_settings():
     assert environment["BIND_ADDRESS"] == settings.bind_address
     assert tuple(environment["SERVER_NAMES"].split()) == settings.server_names
     assert environment["MAX_UPLOAD"] == VARIABLES["MAX_UPLOAD"].default
+
+
+def test_production_keeps_everything_but_what_it_says():
+    """deploy/compose/production.yaml: logs, and memory that is kept free."""
+    production = rendered("compose.yaml", "deploy/compose/production.yaml")["services"]
+    for name, each in services().items():
+        made = production[name]
+        reserved = made["deploy"]["resources"].pop("reservations", None)
+        if name not in ONCE:
+            assert int(reserved["memory"]) < int(made["deploy"]["resources"]["limits"]["memory"]), name
+            assert made.pop("logging")["driver"] == "local" and each["logging"]["driver"] == "json-file"
+        assert made == {key: value for key, value in each.items() if key in made}, name
