@@ -13,6 +13,10 @@ from deploy.settings import Settings
 from deploy.state import alone, was_used
 
 
+def containers() -> bool:
+    return answers("docker", "version", "--format", "{{.Server.Version}}") and answers("docker", "compose", "version")
+
+
 def clean(settings: Settings, say: Console) -> None:
     if not settings.run.exists():
         return say("nothing to remove")
@@ -39,11 +43,8 @@ def refuse_others(settings: Settings) -> None:
 POSSIBLE = {
     "native": lambda settings: environment.has(settings.root, "deploy/native"),
     # (!) Only a project that was started from here: another checkout may use the same name.
-    "compose": lambda settings: (
-        was_used(settings.run, "compose")
-        and answers("docker", "version", "--format", "{{.Server.Version}}")
-        and answers("docker", "compose", "version")
-    ),
+    "compose": lambda settings: was_used(settings.run, "compose") and containers(),
+    "swarm": lambda settings: was_used(settings.run, "swarm") and containers() and answers("docker", "node", "ls"),
 }
 
 

@@ -18,7 +18,9 @@ QUIET = '"level": "info"'
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     default = os.environ.get("ENGINE") or "native"
-    parser.addoption("--engine", default=default, choices=("native", "compose", "auto"), help="what runs the stack")
+    parser.addoption(
+        "--engine", default=default, choices=("native", "compose", "swarm", "auto"), help="what runs the stack"
+    )
     parser.addoption("--no-skip", action="store_true", help="fail, not skip, where the engine is missing")
 
 

@@ -137,7 +137,7 @@ def remove(stack: Stack) -> None:
     """Takes the stack down with its data; the run folder and the project name are ours alone."""
     if (second := elsewhere(stack)).root.exists():
         remove(second)
-    stack.ponte("down")
+    stack.ponte("clean" if stack.engine == "swarm" else "down")
     if stack.engine == "compose":
         command = ["docker", "compose", "-p", stack.environ["COMPOSE_PROJECT_NAME"], "down"]
         leave_nothing = ["--volumes", "--remove-orphans", "--rmi", "local"]  # local: images named after the project
@@ -155,6 +155,7 @@ def unavailable(engine: str) -> str:
     for command, reason in {
         ("docker", "version"): "no Docker engine answers",
         ("docker", "compose", "version"): "docker compose v2 is not installed",
+        **({("docker", "node", "ls"): "this machine manages no Swarm: docker swarm init"} if engine == "swarm" else {}),
     }.items():
         if not shutil.which("docker") or subprocess.run(command, capture_output=True).returncode:
             return reason

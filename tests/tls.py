@@ -112,7 +112,9 @@ def folder(stack: Stack, name: str) -> Path:
     """Where a stack has its `credentials` or its `acme`; a volume of containers may be entered by root alone."""
     if stack.engine == "native":
         return ROOT / stack.environ["PONTE_RUN"] / name
-    volume = f"{stack.environ['COMPOSE_PROJECT_NAME']}_{name}"
+    if (stack.engine, name) == ("swarm", "credentials"):
+        return ROOT / stack.environ["PONTE_RUN"] / "swarm" / name
+    volume = f"{stack.environ['COMPOSE_PROJECT_NAME']}{'-swarm' if stack.engine == 'swarm' else ''}_{name}"
     argv = ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume]
     place = Path(subprocess.run(argv, capture_output=True, text=True).stdout.strip())
     if not os.access(place, os.W_OK):

@@ -21,8 +21,15 @@ def _native(settings: Settings, say: Console) -> Engine:
     return Native(settings, say)
 
 
+def _swarm(settings: Settings, say: Console) -> Engine:
+    from deploy.engines.swarm import Swarm
+
+    return Swarm(settings, say)
+
+
 # Imported when chosen: a command for one engine does not load the other.
 ENGINES: dict[str, Callable[[Settings, Console], Engine]] = {
     "compose": _compose,
     "native": _native,
+    "swarm": _swarm,
 }

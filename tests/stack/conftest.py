@@ -29,7 +29,8 @@ LAST = ("test_sigterm.py", "test_restart.py", "test_deploy.py", "test_lifecycle.
 # They ask the edge, the database, or servers that they start themselves.
 ASIDE = (
     "test_backup.py", "test_deploy.py", "test_frameworks.py", "test_load_runs.py", "test_lost_requests.py",
-    "test_own_port.py", "test_replacements.py", "test_servers.py", "test_tls.py", "test_upstream_http2.py",
+    "test_own_port.py", "test_production.py", "test_replacements.py", "test_servers.py", "test_swarm.py", "test_tls.py",
+    "test_upstream_http2.py",
 )  # fmt: skip
 OTHERS = any(CHOSEN[name] != service.server for name, service in SERVICES.items())
 
@@ -74,7 +75,7 @@ def asgi_replica(asgi_app: App, addresses: dict[str, str], http: httpx.Client) -
 @pytest.fixture(scope="session")
 def addresses(stack: Stack) -> dict[str, str]:
     """Service -> host:port of one of its replicas; containers publish none."""
-    return {row["service"]: row["address"] for row in stack.ps() if row["address"] and stack.engine != "compose"}
+    return {row["service"]: row["address"] for row in stack.ps() if row["address"] and stack.engine == "native"}
 
 
 def direct(app: App, addresses: dict[str, str], http: httpx.Client) -> App:

@@ -279,7 +279,7 @@ def docker(*words: str, stderr: int = subprocess.PIPE) -> str:
 @pytest.mark.timeout(600)
 def test_a_database_of_ones_own_is_backed_up_too(stack: Stack, other: Stack, apps: dict[str, App]):
     with ExitStack() as stopping:
-        elsewhere = {"native": natively, "compose": in_a_container}[stack.engine](stack)
+        elsewhere = (natively if stack.engine == "native" else in_a_container)(stack)
         other.environ["DATABASE_URL"] = stopping.enter_context(elsewhere)
         up(other)
         stopping.callback(other.ponte, "down")

@@ -27,7 +27,7 @@ def test_a_thousand_requests_open_fewer_than_twenty_connections(app: App, stack:
 def opened(stack: Stack, service: str) -> set[str]:
     """The edge's own ends of connections to a service, those just closed included (they stay for a minute)."""
     replicas = stack.replicas(service)
-    ports = {8001, 8002, 8003, 8004} if stack.engine == "compose" else {port(row["address"]) for row in replicas}
+    ports = {8001, 8002, 8003, 8004} if stack.engine != "native" else {port(row["address"]) for row in replicas}
     lines = Path(f"/proc/{edge_process(stack)}/net/tcp").read_text().splitlines()[1:]
     ends = [line.split()[1:3] for line in lines]
     return {mine for mine, theirs in ends if int(theirs.partition(":")[2], 16) in ports}
@@ -38,7 +38,7 @@ def port(address: str) -> int:
 
 
 def edge_process(stack: Stack) -> str:
-    if stack.engine != "compose":
+    if stack.engine == "native":
         return "self"
     container = stack.replicas("nginx")[0]["replica"]
     command = ["docker", "inspect", "--format", "{{.State.Pid}}", container]

@@ -112,7 +112,7 @@ def test_the_stack_is_left_where_it_was(carried: Carried):
 
 def placed(stack: Stack) -> dict[str, Any]:
     """Replica -> the CPUs it may use."""
-    if stack.engine == "compose":
+    if stack.engine != "native":
         ask = ["docker", "inspect", "--format", "{{.HostConfig.CpusetCpus}}"]
         cpus = {
             row["replica"]: subprocess.run([*ask, row["id"]], capture_output=True, text=True).stdout

@@ -35,7 +35,7 @@ ROUNDS = [(wsgi or {}) | (asgi or {}) for wsgi, asgi in zip_longest(turns(WSGI),
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("servers", [pytest.param(each, id="-".join(each.values())) for each in ROUNDS])
 def test_the_whole_stack_keeps_the_contract_with(request: pytest.FixtureRequest, servers: dict[str, str]):
-    if request.config.getoption("--engine") == "compose":
+    if request.config.getoption("--engine") != "native":
         pytest.skip("starts stacks of the native engine")
     chosen = {f"{prefix(service)}_SERVER": server for service, server in servers.items()}
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "tests/stack", "--engine", "native"]

@@ -27,7 +27,7 @@ STOPS = 3
 
 @pytest.fixture(scope="module")
 def stack(stack: Stack) -> Iterator[Stack]:
-    if stack.engine == "compose":
+    if stack.engine != "native":
         pytest.skip("starts a stack of the native engine")
     other = engine.elsewhere(stack, SERVER="granian", UPSTREAM_HTTP2="1")
     engine.check_out(other)
