@@ -1,4 +1,4 @@
-"""What docs/choosing.md keeps of a stored run: its figures, and where and how they were measured."""
+"""What docs/choosing.md and docs/sizing.md keep of a stored run: its figures, and where and how they were measured."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from loadtests.measure.validity import INVALID
 from loadtests.report.runs import Run
 
 ROLES = ("app", "edge", "database")
+METERED = (*ROLES, "generator")
 DELAY = 200  # milliseconds of the slow API
 Figures = dict[str, Any]
 
@@ -36,11 +37,12 @@ def costs(run: Run) -> Figures:
     for point in run["points"]:
         if point["offered"] and point["validity"]["verdict"] != INVALID:
             mine = found.setdefault(
-                point["service"], {"rate": point["offered"], "answered": [], "p50": [], **{role: [] for role in ROLES}}
+                point["service"],
+                {"rate": point["offered"], "answered": [], "p50": [], **{role: [] for role in METERED}},
             )
             mine["answered"].append(round(point["achieved"], 1))
             mine["p50"].append(milliseconds(point["latency"]["p50"]))
-            for role in ROLES:
+            for role in METERED:
                 mine[role].append(milliseconds(point["cost"][role]))
     return found
 
@@ -61,12 +63,18 @@ def table(title: str, columns: Sequence[str]) -> Callable[[Run], Figures]:
     return take
 
 
+def kibibytes(ramp: Figures) -> Figures:
+    """Of a connection, in each part of the stack and in the generator."""
+    every = {**ramp["server_per_connection"], "generator": ramp["generator_per_connection"]}
+    return {role: round(size / 1024) for role, size in every.items()}
+
+
 def sockets(run: Run) -> Figures:
     found = run["figures"]
     held, sent, restart = found["hold"], found["fan-out"], found["restart"]
     return {
         "held": held["connections"] - held["lost"], "connections": held["connections"],
-        "KiB": {role: round(size / 1024) for role, size in found["ramp"]["server_per_connection"].items()},
+        "KiB": kibibytes(found["ramp"]),
         "deliveries": sent["rate"] * sent["total"]["subscribers"], "undelivered": sent["total"]["lost"],
         "cpu": dict(table("CPU of one core", ("phase", "app"))(run)["rows"])["fan-out"],
         "stored": restart["stored"], "missed": restart["missed"],
@@ -84,14 +92,19 @@ SOURCES = {
 }
 
 
+def usable(run: Run) -> None:
+    """A run whose own verdict is against it gives no figure."""
+    if run["verdict"]["word"] == INVALID or run["interrupted"]:
+        raise Refused(f"{run['id']} gives no figure: {'; '.join(run['verdict']['reasons']) or 'it was interrupted'}")
+
+
 def taken(run: Run) -> tuple[str, Figures]:
-    """(which source, what is kept). A run whose own verdict is against it gives no figure."""
+    """(which source, what is kept)"""
     name = next((name for name, source in SOURCES.items() if source.made(run)), "")
     if not name:
         made = ", ".join(each.words for each in SOURCES.values())
         raise Refused(f"{run['id']} is not what the page is made of; choose from {made}")
-    if run["verdict"]["word"] == INVALID or run["interrupted"]:
-        raise Refused(f"{run['id']} gives no figure: {'; '.join(run['verdict']['reasons']) or 'it was interrupted'}")
+    usable(run)
     about, stack = run["environment"], run["environment"]["stack"]
     return name, {
         "run": run["id"], "command": run["command"], "started": run["started"], "seconds": round(run["seconds"]),

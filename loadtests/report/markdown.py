@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
-    """The first so many columns are words, the others numbers."""
-    rule = ["---"] * words + ["---:"] * (len(columns) - words)
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int, last: int = 0) -> str:
+    """The first so many columns are words, and so many of the last; the others are numbers."""
+    rule = ["---"] * words + ["---:"] * (len(columns) - words - last) + ["---"] * last
     return "\n".join(line(each) for each in (columns, rule, *rows))
 
 

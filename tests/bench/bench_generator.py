@@ -14,6 +14,7 @@ from statistics import median
 
 import pytest
 
+from loadtests.measure import sizing
 from loadtests.sockets.echo import echo_at_rate
 from loadtests.sockets.hold import hold_idle
 from loadtests.sockets.pool import Pool
@@ -75,6 +76,21 @@ def echoes() -> Iterator[str]:
     yield from peer(ECHO)
 
 
+SILENT = """
+import resource, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+with socket.create_server(("127.0.0.1", 0), backlog=4096) as server:
+    print(server.getsockname()[1], flush=True)
+    kept = []
+    while True: kept.append(server.accept()[0])
+"""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    yield from peer(SILENT)
+
+
 def cost(url: str, user: str, users: int, each: float) -> float:
     """CPU seconds a request of a Locust run."""
     argv = [sys.executable, "-m", "locust", "-f", str(SCENARIOS), user, "--headless", "-u", str(users), "-r", "10000", "-t", f"{SECONDS}s",
@@ -101,6 +117,26 @@ def test_an_open_model_request_costs_no_more_than_a_request_of_locusts_fast_user
     ]
 
     assert told("CPU a request", *map(list, zip(*pairs, strict=True))) <= 1.1
+
+
+def held(url: str, each: float) -> tuple[int, int]:
+    """(requests under way, KiB of the whole process)"""
+    argv = [sys.executable, "-m", "locust", "-f", str(SCENARIOS), "Held", "--headless", "-u", "1", "-t", "2s", "-s", "1",
+            "--host", url, "--rate", str(each), "--only-summary"]  # fmt: skip
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    found = re.search(r"^held (\d+) (\d+)$", done.stdout, re.M)
+    assert found, done.stderr
+    return int(found[1]), int(found[2])
+
+
+@pytest.mark.timeout(60)
+def test_a_request_under_way_takes_less_of_a_generator_than_docs_sizing_says(silent: str):
+    few, many = held(f"http://{silent}", 5), held(f"http://{silent}", 1000)
+    each = (many[1] - few[1]) / (many[0] - few[0])
+    print(f"a generator: {few[1] / KIB:.0f} MiB, and {each:.1f} KiB for each of {many[0]} requests under way")
+
+    assert few[1] * KIB <= 1.1 * sizing.PROCESS_BYTES
+    assert each * KIB <= 1.2 * sizing.REQUEST_BYTES
 
 
 @pytest.mark.timeout(300)

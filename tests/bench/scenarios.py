@@ -1,7 +1,8 @@
-"""Locust scenarios that are weighed against each other; prints the CPU seconds of the test itself, without the start."""
+"""Locust scenarios that are weighed against each other; prints the CPU seconds of the test itself, without the start, or its memory."""
 
 import os
 import random
+import resource
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,20 @@ class Open(OpenModelUser):
     @task
     def ask(self):
         self.client.get("/plaintext")
+
+
+class Held(OpenModelUser):
+    """Its requests find nobody who answers; tells how many are under way when the test stops, and the memory of all."""
+
+    @task
+    def ask(self):
+        self.client.get("/plaintext")
+
+    def stop(self, force: bool = False) -> bool:
+        # (!) Not ru_maxrss: what the parent had before the exec counts there.
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        print(f"held {len(self.under_way)} {pages * resource.getpagesize() // 1024}", flush=True)
+        return super().stop(force)
 
 
 class Fast(FastHttpUser):

@@ -13,7 +13,7 @@ from deploy.tasks import CHECKS
 from deploy.variables import VARIABLES, prefix
 from loadtests.experiments import words
 from loadtests.measure.validity import INVALID
-from loadtests.report import choosing
+from loadtests.report import choosing, sizing
 from tests.contract import CORE, FRAMEWORKS, ROOT, ROUTES, SERVICES, table
 
 README = (ROOT / "README.md").read_text()
@@ -240,6 +240,11 @@ def test_every_kind_of_work_is_measured_by_a_command_that_made_a_figure():
     told = [[set(one.split()) for one in re.findall("`make ([^`]+)`", kind.measure)] for kind in choosing.KINDS]
 
     assert [each for each in told if not any(words <= done for words in each for done in made)] == []
+
+
+def test_the_page_on_sizing_is_made_of_the_figures_that_are_kept():
+    """`python -m loadtests.report.sizing` writes it."""
+    assert sizing.DOCUMENT.read_text() == sizing.page(choosing.whole(choosing.kept()))
 
 
 def test_the_page_on_the_promises_lists_every_one_in_its_own_words():

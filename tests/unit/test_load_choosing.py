@@ -55,7 +55,7 @@ def slow(**answered: float) -> dict[str, Any]:
 
 def sockets(missed: int = 0, lost: int = 0) -> dict[str, Any]:
     return run("websockets", figures={
-        "ramp": {"server_per_connection": {"edge": 20480, "app": 40960}}, "hold": {"connections": 100, "lost": lost, "seconds": 4.0},
+        "ramp": {"server_per_connection": {"edge": 20480, "app": 40960}, "generator_per_connection": 9216}, "hold": {"connections": 100, "lost": lost, "seconds": 4.0},
         "fan-out": {"rate": 20, "total": {"subscribers": 50, "lost": 0}}, "restart": {"stored": 220, "missed": missed},
     }, tables=[table("CPU of one core", ("phase", "edge", "app"), ["fan-out", "2%", "8%"])])  # fmt: skip
 
@@ -84,7 +84,7 @@ def test_where_and_how_a_figure_was_measured_is_kept_with_it():
     assert (name, kept["command"], kept["verdict"]["word"], kept["seconds"]) == ("cpu", "./ponte load", "valid", 60)
     assert (kept["host"], kept["versions"], kept["commit"]) == (HOST, {"flask": "3.1"}, "abc (clean)")
     assert kept["figures"]["flask"] == {"rate": 50, "answered": [50.2] * 3, "p50": [6.0] * 3, "app": [3.92, 4.0, 4.08], "edge": [0.3] * 3,
-                                        "database": [0.5] * 3}  # fmt: skip
+                                        "database": [0.5] * 3, "generator": [0.6] * 3}  # fmt: skip
 
 
 @pytest.mark.parametrize(
