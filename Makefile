@@ -98,6 +98,14 @@ lost-requests: ## Count what every operation loses, on a stack of its own; SERVE
 check: ## Run formatters, linters and types; changes nothing
 	@./ponte $@ $(MAKEOVERRIDES)
 
+.PHONY: sbom
+sbom: ## Write what each lock file holds to .run/sbom, as CycloneDX
+	@./ponte $@ $(MAKEOVERRIDES)
+
+.PHONY: audit
+audit: ## Ask for known vulnerabilities of everything that is locked
+	@./ponte $@ $(MAKEOVERRIDES)
+
 ##@ Measure
 
 .PHONY: load

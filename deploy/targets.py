@@ -228,6 +228,8 @@ TARGETS: dict[str, Target] = {
     "doctor": Target("Say what this machine lacks, each with its mend.", later("doctor", "doctor")),
     "bench": Target("Measure what the edge and the load generator cost beside their peers.", later("tasks", "bench")),
     "test": Target("Run the tests.", later("tasks", "test"), (PATH, TIER, VARIABLES["SERVER"])),
+    "sbom": Target("Write what the lock files hold as CycloneDX documents.", later("supply.sbom", "sbom")),
+    "audit": Target("Say what is known against the packages of the lock files.", later("supply.audit", "audit")),
     "check": Target("Run formatters, linters and types; changes nothing.", later("tasks", "check")),
     "load": Target("Measure the throughput of each application.", later("tasks", "load"), LOAD),
     "scaling": Target("Measure workers and replicas.", later("tasks", "scaling"), SCALING),
