@@ -8,8 +8,8 @@
 #   entrypoint.sh WORDS    run WORDS instead, such as `nginx -V`
 #
 # Reads SERVER_NAMES, BIND_ADDRESS, MAX_UPLOAD, STAGE, RELEASE, HTTPS_PORT, HTTPS_REDIRECT, HSTS, HTTP3, TRUSTED_PROXIES,
-# RATE_LIMIT, CONNECTION_LIMIT, LIMIT_EXEMPT and UPSTREAM_HTTP2 (of one service FLASK_UPSTREAM_HTTP2, ...). A PONTE_ variable
-# that is already set is left as it is.
+# RATE_LIMIT, CONNECTION_LIMIT, LIMIT_EXEMPT, UPSTREAM_HTTP2 (of one service FLASK_UPSTREAM_HTTP2, ...) and SERVICE_DOMAIN.
+# A PONTE_ variable that is already set is left as it is.
 # Needs no root, no capability and no writable file but PONTE_OUT and PONTE_TEMP. Stop it with QUIT.
 set -euf
 
@@ -51,7 +51,11 @@ resolver() {
     echo "resolver $(echo $servers) valid=1s ipv6=off;"
 }
 
-member() { echo "    server $1 resolve max_fails=3 fail_timeout=2s;"; }
+# The name of a service for nginx, which knows no search domains: with SERVICE_DOMAIN behind it where names need one, as in
+# Kubernetes.  NAME:PORT
+whole() { echo "${1%:*}${SERVICE_DOMAIN:+.$SERVICE_DOMAIN}:${1##*:}"; }
+
+member() { echo "    server $(whole "$1") resolve max_fails=3 fail_timeout=2s;"; }
 
 # The names asked for and the address that is published, each once. A wildcard address is reached as loopback.
 server_names() {
@@ -145,6 +149,8 @@ listen_tls() {
 
 variables() {
     case ${STAGE:-local} in local | production) ;; *) fail "STAGE='$STAGE' is unknown; choose from local, production" ;; esac
+    echo "${SERVICE_DOMAIN:-none}" | grep -Eqx '[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*' ||
+        fail "SERVICE_DOMAIN='$SERVICE_DOMAIN' is no domain; write one such as ponte.svc.cluster.local"
     # (!) These may fail, and inside : "${NAME=$(...)}" a failure would be swallowed.
     [ "${PONTE_SERVER_NAMES+set}" ] || PONTE_SERVER_NAMES=$(server_names)
     [ "${PONTE_MAX_UPLOAD+set}" ] || PONTE_MAX_UPLOAD=$(bytes "${MAX_UPLOAD:-1g}")
@@ -190,7 +196,7 @@ variables() {
     : "${PONTE_UPSTREAM_DJANGO=$(member django:8002)}"
     : "${PONTE_UPSTREAM_DJANGO_ASGI=$(member django-asgi:8003)}"
     : "${PONTE_UPSTREAM_FASTAPI=$(member fastapi:8004)}"
-    : "${PONTE_LOCUST=locust:8089}"
+    : "${PONTE_LOCUST=$(whole locust:8089)}"
     : "${PONTE_LISTEN=    listen 8080;}"
     : "${PONTE_LISTEN_UNKNOWN=    listen 8080 default_server;}"
     : "${PONTE_PRIVATE=$(private)}"

@@ -73,7 +73,7 @@ def test_a_worker_that_died_does_not_come_back_unseen(locust: Mapping[str, Any])
 
 def test_the_master_is_where_the_edge_looks_for_it(profile: Mapping[str, Any]):
     words = profile["services"][MASTER]["command"]
-    (address,) = re.findall(r"PONTE_LOCUST=(\S+?)}", (edge.SOURCE / "entrypoint.sh").read_text())
+    (address,) = re.findall(r"PONTE_LOCUST=\$\(whole (\S+?)\)", (edge.SOURCE / "entrypoint.sh").read_text())
 
     assert address == f"{MASTER}:8089"  # Locust's own port
     assert words[words.index("--web-base-path") + 1] == "/locust"

@@ -126,6 +126,18 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
 
 
 @needs_envsubst
+@pytest.mark.parametrize(("domain", "behind"), [("", ""), ("shop.svc.cluster.local", ".shop.svc.cluster.local")])
+def test_a_service_is_asked_for_by_its_whole_name(nginx: Path, tmp_path: Path, domain: str, behind: str) -> None:
+    ran = entrypoint(nginx, tmp_path, SERVICE_DOMAIN=domain, PONTE_RESOLVER="resolver 127.0.0.1;")
+
+    upstreams = (tmp_path / "conf.d" / "upstreams.conf").read_text()
+    assert re.findall(r"^    server (\S+) resolve ", upstreams, re.MULTILINE) == [
+        f"{name}{behind}:{port}" for name, port in (member.split(":") for (member,) in NAMED.values())
+    ], ran.stderr
+    assert f'"locust{behind}:8089"' in (tmp_path / "snippets" / "locust.conf").read_text()
+
+
+@needs_envsubst
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
@@ -140,6 +152,7 @@ def test_container_computes_its_values_by_the_native_rules(nginx: Path, tmp_path
         ("RATE_LIMIT", "-1", "RATE_LIMIT='-1' is not a number"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,load-balancer", "TRUSTED_PROXIES holds 'load-balancer'"),
         ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES trusts everybody"),
+        ("SERVICE_DOMAIN", "shop;", "SERVICE_DOMAIN='shop;' is no domain"),
     ],
 )
 def test_container_refuses_a_wrong_value_in_one_sentence(
