@@ -25,6 +25,7 @@ from deploy.variables import SERVICES, VARIABLES, unknown
 MIB = 1024**2
 WORKER_MEMORY = 128 * MIB  # of apps/serve/workers.py
 EDGE_SECONDS = 60  # worker_shutdown_timeout of nginx
+SECRETS = ("DATABASE_URL", "SECRET_KEY")
 SHARED = ("hostNetwork", "hostPID", "hostIPC")
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": MIB, "Gi": 1024 * MIB}
@@ -127,6 +128,11 @@ def known_settings(objects: list[Object]) -> Iterator[str]:
     near = unknown(given)
     yield from (f"the setting {name} is unknown; did you mean {meant}?" for name, meant in near.items())
     yield from (f"the setting {name} is unknown" for name in given.keys() - VARIABLES.keys() - near.keys())
+    yield from (
+        f"the setting {name} is a secret; it belongs into the Secret ponte" for name in SECRETS if name in given
+    )
+    yield from (f"the setting {name} is read by nobody; replicas: in the overlay says how many"
+                for name in given if name.endswith("_REPLICAS"))  # fmt: skip
     try:
         launcher.check(of_stack(objects), SERVICES)
     except Refused as wrong:

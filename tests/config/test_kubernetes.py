@@ -177,8 +177,11 @@ def test_the_edge_asks_for_every_service_by_its_whole_name(nginx: Path, tmp_path
     assert asked == [f"{name}.ponte.svc.cluster.local:{services[name]}" for name in SERVICES], ran.stderr
 
 
-def test_the_rules_count_memory_as_the_launcher_does():
+def test_the_rules_count_as_the_launcher_and_the_edge_do():
+    process = (ROOT / "nginx" / "templates" / "process.conf.template").read_text()
+
     assert rules.WORKER_MEMORY == MEMORY_PER_WORKER
+    assert re.findall(r"^worker_shutdown_timeout (\d+)s;", process, re.MULTILINE) == [str(rules.EDGE_SECONDS)]
 
 
 # What is changed in an overlay that is right, and the sentence about it.
@@ -213,6 +216,8 @@ BROKEN = {
     "too many": ("HorizontalPodAutoscaler flask", "spec.maxReplicas", 20, "PostgreSQL takes 400: lower one of them"),
     "a typo": (SETTINGS, "data.SERVER_NAME", "x", "the setting SERVER_NAME is unknown; did you mean SERVER_NAMES?"),
     "an unknown name": (SETTINGS, "data.COLOUR", "x", "the setting COLOUR is unknown"),
+    "a password": (SETTINGS, "data.DATABASE_URL", "postgresql://a:b@c/d", "the setting DATABASE_URL is a secret"),
+    "replicas as elsewhere": (SETTINGS, "data.FLASK_REPLICAS", "4", "the setting FLASK_REPLICAS is read by nobody"),
     "a wrong value": (SETTINGS, "data.GRACEFUL_TIMEOUT", "soon", "GRACEFUL_TIMEOUT='soon'"),
     "a wrong server": (SETTINGS, "data.FLASK_SERVER", "unicorn", "FLASK_SERVER='unicorn' is unknown"),
     "a longer stop": (SETTINGS, "data.GRACEFUL_TIMEOUT", "50", "its server takes 50 s to finish"),
