@@ -70,6 +70,7 @@ class Edge:
     password: bool = False  # credentials/users is there
     release: str = "dev"
     locust: str = "127.0.0.1:8089"  # where Locust's web interface listens while it runs
+    unprivileged: bool = field(default_factory=lambda: os.geteuid() != 0)  # nginx is started by no root
     resolver: tuple[str, ...] = ()  # name servers, where members are names rather than addresses
     workers: int = field(default_factory=workers)
     files: int = field(default_factory=open_files)
@@ -249,7 +250,7 @@ def _loopback(listen: str) -> bool:
 
 def _user(edge: Edge) -> str:
     """As root, workers become nobody; below a folder closed to nobody (a 0700 home) they have to stay root."""
-    if os.geteuid():
+    if edge.unprivileged:
         return ""
     folders = {folder for path in (edge.site, edge.static, edge.temp, edge.cache) for folder in (path, *path.parents)}
     reachable = all(folder.stat().st_mode & 0o001 for folder in folders if folder.exists())

@@ -40,8 +40,9 @@ def up(settings: Settings, say: Console, words: Words) -> None:
             return now.up()
         name, why = choose(settings)
         say(f"engine: {name} ({why})")
+        engine = ENGINES[name](settings, say)
         used(settings.run, name)
-        ENGINES[name](settings, say).up()
+        engine.up()
 
 
 def same_engine(settings: Settings, name: str) -> None:

@@ -103,6 +103,13 @@ class Machine:
             self.silent = False
             raise impossible("nginx has not reloaded")
 
+    def ports(self, count: int) -> list[int]:
+        return list(range(21000, 21000 + count))
+
+    def places(self, record: Record, service: str, count: int, release: Release):
+        for port in self.ports(count):
+            yield record.next_name(service), port
+
     def programs(self) -> dict:
         self.step()
         return {name: {"statename": self.state(name)} for name in self.running}
@@ -151,7 +158,6 @@ class Commands:
         monkeypatch.setattr(change.replicas, "program", self.program)
         monkeypatch.setattr(change, "check", lambda settings, counts: dict.fromkeys(counts, "--workers 1"))
         monkeypatch.setattr(change.launcher, "server", lambda settings, service: "s")
-        monkeypatch.setattr(change, "allocate", lambda run, count, taken: list(range(21000, 21000 + count)))
         monkeypatch.setattr(change.releases, "equip", lambda *_: None)
         monkeypatch.setattr(deploying.django, "migrate", lambda *_: None)
         monkeypatch.setattr(deploying.django, "collect", lambda *_: None)

@@ -23,11 +23,15 @@ class Native(Engine):
     def __init__(self, settings: Settings, say: Console):
         super().__init__(settings, say)
         environment.need(settings.root, "deploy/native", "nginx")
+        self.layout, self.keeper = self.kept()
+
+    def kept(self):
+        """Where it keeps its files, and what keeps its processes."""
         from deploy.native.keeper import Keeper
         from deploy.native.layout import Layout
 
-        self.layout = Layout(settings.root, settings.run)
-        self.keeper = Keeper(self.layout)
+        layout = Layout(self.settings.root, self.settings.run)
+        return layout, Keeper(layout)
 
     def up(self) -> None:
         from deploy.native import sound
@@ -37,7 +41,8 @@ class Native(Engine):
         if record and runs:
             return self.up_again(record)
         settings = sound.as_it_was(self.settings, record) if record else self.settings
-        environment.need(settings.root, "apps")  # not while a stack runs, whose packages they are
+        if self.layout.shares_venv:
+            environment.need(settings.root, "apps")  # not while a stack runs, whose packages they are
         record = Start(settings, self.say, self.layout, self.keeper, record).run()
         for line in self.unreleased(record):
             self.say(line)
@@ -191,7 +196,7 @@ class Native(Engine):
 
         record = self.record()
         for running in {each.now.tree for each in record.releases.values()}:
-            migrate(running, self.remembered(record), self.layout)
+            migrate(running, self.remembered(record), self.layout, self.keeper)
 
     def record(self):
         from deploy.native import sound

@@ -6,12 +6,11 @@ from itertools import zip_longest
 from deploy import launcher
 from deploy.console import Console
 from deploy.native import releases, replicas
-from deploy.native.keeper import Keeper
+from deploy.native.keeping import Keeping
 from deploy.native.layout import Layout
 from deploy.native.record import Member, Record
 from deploy.native.routing import Routing
 from deploy.native.start import check
-from deploy.ports import allocate
 from deploy.release import Release
 from deploy.settings import Settings
 from deploy.variables import SERVICES
@@ -21,7 +20,7 @@ DOWN = ("FATAL", "EXITED", "STOPPED")
 
 
 class Change:
-    def __init__(self, record: Record, settings: Settings, say: Console, layout: Layout, keeper: Keeper):
+    def __init__(self, record: Record, settings: Settings, say: Console, layout: Layout, keeper: Keeping):
         self.record, self.settings, self.say = record, settings, say
         self.layout, self.keeper = layout, keeper
         self.routing = Routing(settings, layout, keeper)
@@ -116,8 +115,7 @@ class Change:
         workers = launcher.workers(self.check(release, self.record.counts)[service])
         name_of_server = launcher.server(self.within(release), service)
         found = []
-        for port in allocate(self.layout.run, count, self.record.ports()):
-            name = self.record.next_name(service)
+        for name, port in self.keeper.places(self.record, service, count, release):
             member = Member(name, service, port, name_of_server, workers, release)
             self.record.members[name] = member
             found.append(member)

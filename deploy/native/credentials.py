@@ -1,6 +1,7 @@
 """The certificate and passwords of the native edge: nginx/credentials.py, run for this checkout."""
 
 import os
+import pwd
 import sys
 
 from deploy.credentials import told
@@ -17,8 +18,14 @@ def put(settings: Settings, layout: Layout) -> bool:
     layout.credentials.mkdir(parents=True, exist_ok=True)
     layout.credentials.chmod(SEARCHABLE)
     argv = [sys.executable, str(settings.root / "nginx" / "credentials.py"), str(layout.credentials)]
-    reader = [] if os.geteuid() else ["--reader", str(NOBODY)]
-    return told(quiet([*argv, *reader], env=environment(settings), cwd=settings.root, capture_output=True))
+    return told(quiet([*argv, *readers(layout)], env=environment(settings), cwd=settings.root, capture_output=True))
+
+
+def readers(layout: Layout) -> list[str]:
+    if layout.edge_user:
+        uid = str(pwd.getpwnam(layout.edge_user).pw_uid)
+        return ["--owner", uid, "--reader", uid]
+    return [] if os.geteuid() else ["--reader", str(NOBODY)]
 
 
 def environment(settings: Settings) -> dict[str, str]:

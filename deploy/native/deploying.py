@@ -66,8 +66,8 @@ class Deploying:
         settings, layout = self.change.settings, self.layout
         releases.equip(release.tree, settings, layout, self.say)
         with self.say.progress("migrating the database, collecting static files"):
-            django.migrate(release.tree, settings, layout)
-            django.collect(release.tree, settings, layout)
+            django.migrate(release.tree, settings, layout, self.change.keeper)
+            django.collect(release.tree, settings, layout, self.change.keeper)
 
     def switch(self, targets: Targets, strategy: str) -> None:
         self.record.toward = dict(targets)

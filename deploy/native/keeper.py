@@ -6,15 +6,19 @@ import resource
 import socket
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from deploy.errors import impossible
+from deploy.native.keeping import Info, Keeping
 from deploy.native.layout import Layout
 from deploy.native.programs import Program, escape, ini
-from deploy.run import quiet
+from deploy.native.record import Record
+from deploy.ports import allocate
+from deploy.release import Release
+from deploy.run import quiet, run
 from deploy.state import replace
 
 SOCKET = "rpc.sock"
@@ -46,12 +50,9 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 files=programs/*.ini
 """
 
-Info = dict[str, Any]
 
-
-class Keeper:
-    def __init__(self, layout: Layout):
-        self.layout = layout
+class Keeper(Keeping):
+    engine: ClassVar = "native"
 
     def start(self) -> None:
         layout = self.layout
@@ -72,14 +73,12 @@ class Keeper:
             return None
 
     def programs(self) -> dict[str, Info]:
-        """Name -> what supervisor knows of it; empty when there is no keeper."""
         try:
             return {each["name"]: each for each in self.call("getAllProcessInfo")}
         except (OSError, http.client.HTTPException):
             return {}
 
     def add(self, programs: Iterable[Program]) -> None:
-        """Starts them at once, beside what runs already."""
         programs = list(programs)
         for program in programs:
             replace(self.layout.programs / f"{program.name}.ini", ini(program))
@@ -92,7 +91,6 @@ class Keeper:
             self.call("startProcess", name, False)
 
     def stop(self, names: Iterable[str], patience: float) -> None:
-        """All at once; returns when the last one is gone."""
         names = [name for name in names if self.state(name) in LIVE]
         for name in names:
             self._try("stopProcess", name, False)
@@ -106,8 +104,17 @@ class Keeper:
             (self.layout.programs / f"{name}.ini").unlink(missing_ok=True)
         self.call("reloadConfig")
 
-    def state(self, name: str) -> str:
-        return self.programs().get(name, {}).get("statename", "ABSENT")
+    def once(self, program: Program) -> bool:
+        """Nobody has to keep it: it is ours until it ends."""
+        with program.log.open("w") as log:
+            done = run(program.argv, cwd=program.directory, env=program.environment, stdout=log, stderr=log)
+        return done.returncode == 0
+
+    def places(
+        self, record: Record, service: str, count: int, release: Release, taken: Collection[int] = ()
+    ) -> Iterator[tuple[str, int]]:
+        for port in allocate(self.layout.run, count, {*record.ports(), *taken}):
+            yield record.next_name(service), port
 
     def signal(self, name: str, signal: str) -> None:
         self.call("signalProcess", name, signal)

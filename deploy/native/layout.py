@@ -4,8 +4,10 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from deploy.errors import impossible
+from deploy.native.logs import tail
 
 PRIVATE = 0o700
 UNUSABLE = re.compile(r"""["'\\\n$;{}]|\s#""")  # what supervisor's or nginx's syntax would read
@@ -15,6 +17,10 @@ UNUSABLE = re.compile(r"""["'\\\n$;{}]|\s#""")  # what supervisor's or nginx's s
 class Layout:
     root: Path
     run: Path
+
+    shares_venv: ClassVar = True  # .run/venv serves every release whose packages it has
+    kept_releases: ClassVar = 0  # beside what runs and what can be returned to
+    edge_user: ClassVar = ""  # who nginx is from its start; empty: whoever starts it
 
     def __post_init__(self) -> None:
         for path in (self.root, self.run):
@@ -49,6 +55,19 @@ class Layout:
         return self.run / "nginx"
 
     @property
+    def temp(self) -> Path:
+        """Bodies that wait."""
+        return self.nginx / "tmp"
+
+    @property
+    def cache(self) -> Path:
+        return self.nginx / "answers"
+
+    @property
+    def pid(self) -> Path:
+        return self.run / "nginx.pid"
+
+    @property
     def credentials(self) -> Path:
         """The certificate, its key and the password file: what nginx shows or checks."""
         return self.run / "credentials"
@@ -73,6 +92,10 @@ class Layout:
     @property
     def python(self) -> Path:
         return Path(sys.executable)
+
+    def said(self, name: str, count: int) -> list[str]:
+        """The last lines somebody wrote."""
+        return tail(self.logs / f"{name}.log", count)
 
     def make(self) -> None:
         """The folders of a running stack. What others must not read is private from the start."""

@@ -7,6 +7,8 @@ from typing import Any
 from deploy import state
 from deploy.release import Release, Standing
 
+KEPT_BY = ("native", "systemd")
+
 
 @dataclass
 class Member:
@@ -72,7 +74,7 @@ class Record:
 
 def load(run: Path) -> Record | None:
     found = state.read(run)
-    return revive(found) if found and found["engine"] == "native" else None
+    return revive(found) if found and found["engine"] in KEPT_BY else None
 
 
 def revive(found: dict[str, Any]) -> Record:

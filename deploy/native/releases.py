@@ -43,16 +43,17 @@ def python(tree: str, layout: Layout) -> Path:
 
 
 def equip(tree: str, settings: Settings, layout: Layout, say: Console) -> None:
-    """A release whose packages are not those of .run/venv gets a venv of its own."""
+    """A release whose packages are not those of .run/venv gets a venv of its own; every one where that is not shared."""
     if settings.dev:
         return
     release, own = within(tree, settings, layout), venv(tree, layout)
     sets = (launcher.APPS, *launcher.packages(release, SERVICES))
     locks = {name: release.root / name / LOCK for name in sets}
-    if all(environment.holds(settings.root, name, lock) for name, lock in locks.items()):
+    if layout.shares_venv and all(environment.holds(settings.root, name, lock) for name, lock in locks.items()):
         return
+    differs = f" ({LOCK} differs from what .run/venv has)" if layout.shares_venv else ""
     if not environment.complete(own, *locks.values()):
-        say(f"installing what release {tree} needs ({LOCK} differs from what .run/venv has)")
+        say(f"installing what release {tree} needs{differs}")
         environment.build(settings.root, own, *locks.values())
 
 
@@ -91,11 +92,12 @@ def refresh_nginx(settings: Settings, layout: Layout) -> None:
 
 
 def forget_others(record: Record, layout: Layout) -> None:
-    """Keeps what runs and what can be returned to."""
+    """Keeps what runs and what can be returned to, and the newest of the rest where there is room for more."""
     kept = record.trees()
-    for folder in layout.releases.iterdir():
-        if folder.name not in kept:
-            rmtree(folder)
+    others = [folder for folder in layout.releases.iterdir() if folder.name not in kept]
+    newest = sorted((each for each in others if not each.name.startswith(".")), key=lambda each: -each.stat().st_mtime)
+    for folder in set(others) - set(newest[: max(0, layout.kept_releases - len(kept))]):
+        rmtree(folder)
 
 
 def copy(source: Path, target: Path) -> None:

@@ -10,9 +10,8 @@ from deploy import smoke
 from deploy.console import Step
 from deploy.errors import Refused, with_log
 from deploy.native import releases
-from deploy.native.keeper import Info, Keeper
+from deploy.native.keeping import Info, Keeping
 from deploy.native.layout import Layout
-from deploy.native.logs import tail
 from deploy.native.programs import Program
 from deploy.native.record import Member
 from deploy.settings import Settings
@@ -54,7 +53,7 @@ def environment(member: Member, settings: Settings, layout: Layout) -> dict[str,
     }
 
 
-def wait_ready(members: Iterable[Member], keeper: Keeper, layout: Layout, step: Step) -> None:
+def wait_ready(members: Iterable[Member], keeper: Keeping, layout: Layout, step: Step) -> None:
     """Returns when all are; raises with the last log lines of the first that fails."""
     waiting = {each.name: each for each in members}
     everybody, deadline = len(waiting), time.monotonic() + READY_SECONDS
@@ -79,7 +78,7 @@ def refuse_crashed(names: Iterable[str], before: Programs, now: Programs, layout
             raise failed(name, "ended by itself", layout)
 
 
-def watch(members: Iterable[Member], seconds: float, keeper: Keeper, layout: Layout) -> None:
+def watch(members: Iterable[Member], seconds: float, keeper: Keeping, layout: Layout) -> None:
     """Returns when none of them has failed for so long."""
     names, deadline = {each.name: each for each in members}, time.monotonic() + seconds
     before = keeper.programs()
@@ -99,7 +98,7 @@ def try_out(member: Member, layout: Layout) -> None:
 
 
 def failed(name: str, why: str, layout: Layout) -> Refused:
-    return with_log(f"{name} {why}", name, last_words(tail(layout.logs / f"{name}.log", READ)))
+    return with_log(f"{name} {why}", name, last_words(layout.said(name, READ)))
 
 
 def why_not(member: Member) -> str:

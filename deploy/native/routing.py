@@ -9,7 +9,8 @@ import psutil
 from deploy import edge
 from deploy.errors import impossible
 from deploy.native import releases
-from deploy.native.keeper import Keeper, wait
+from deploy.native.keeper import wait
+from deploy.native.keeping import Keeping
 from deploy.native.layout import Layout
 from deploy.native.programs import Program
 from deploy.native.record import Record
@@ -27,7 +28,7 @@ STABLE, MAINLINE = (1, 30, 6), (1, 31, 7)  # in older ones known holes are open
 
 
 class Routing:
-    def __init__(self, settings: Settings, layout: Layout, keeper: Keeper):
+    def __init__(self, settings: Settings, layout: Layout, keeper: Keeping):
         self.settings, self.layout, self.keeper = settings, layout, keeper
         self.binary = edge.locate({**os.environ, **settings.given})
         self.nginx = edge.inspect(self.binary)
@@ -77,17 +78,13 @@ class Routing:
                 "-I",
                 "-S",
                 str(script),
-                *map(str, (self.pid, logs / "access.log", logs / "error.log")),
+                *map(str, (self.layout.pid, logs / "access.log", logs / "error.log")),
             ],
             directory=logs,
             log=logs / "rotation.log",
             stop_signal="TERM",
             stop_seconds=5,
         )
-
-    @property
-    def pid(self) -> Path:
-        return self.layout.run / "nginx.pid"
 
     def prepare(self, record: Record, source: Path | None = None) -> None:
         """Rendered and tested beside the running one; a configuration that fails changes nothing."""
@@ -106,15 +103,16 @@ class Routing:
             site=releases.nginx(settings, layout) / "site",
             static=layout.static,
             reports=settings.root / "reports",
-            temp=layout.nginx / "tmp",
+            temp=layout.temp,
             access_log=layout.logs / "access.log",
             error_log=layout.logs / "error.log",
-            pid=self.pid,
+            pid=layout.pid,
             max_upload=settings.max_upload,
             status=f"127.0.0.1:{record.status_port or 8081}",
-            cache=layout.nginx / "answers",
+            cache=layout.cache,
             acme=layout.acme,
             credentials=layout.credentials,
+            unprivileged=bool(layout.edge_user or os.geteuid()),
             listen_tls=(f"{host}:{settings.https_port}",),
             https_port=settings.https_port,
             http3=settings.http3,

@@ -6,7 +6,7 @@ from deploy import state
 from deploy.console import Console
 from deploy.errors import impossible
 from deploy.native import leftovers, record
-from deploy.native.keeper import Keeper
+from deploy.native.keeping import Keeping
 from deploy.native.layout import Layout
 from deploy.native.record import Record
 from deploy.native.stop import stop_all
@@ -17,7 +17,7 @@ NOTHING_UP = "nothing is up; start the stack with ./ponte up"
 ANEW = "./ponte up starts the stack anew"
 
 
-def running(layout: Layout, keeper: Keeper) -> Record:
+def running(layout: Layout, keeper: Keeping) -> Record:
     """For commands that need a stack: they say what is wrong, `up` mends it."""
     try:
         found = record.load(layout.run)
@@ -30,7 +30,7 @@ def running(layout: Layout, keeper: Keeper) -> Record:
     return found
 
 
-def mended(layout: Layout, keeper: Keeper, say: Console) -> tuple[Record | None, bool]:
+def mended(layout: Layout, keeper: Keeping, say: Console) -> tuple[Record | None, bool]:
     """(the record, whether its stack runs); a stack that is not whole has been cleared away."""
     try:
         found = record.load(layout.run)
@@ -51,7 +51,7 @@ def wrong(found: Record | None, alive: Callable[[], bool]) -> str:
     return "the keeper of the last stack is gone" if found else ""
 
 
-def anything(layout: Layout, keeper: Keeper) -> bool:
+def anything(layout: Layout, keeper: Keeping) -> bool:
     """Is there a stack, or what is left of one?"""
     try:
         return bool(record.load(layout.run) or keeper.alive() or leftovers.find(layout))
@@ -59,7 +59,7 @@ def anything(layout: Layout, keeper: Keeper) -> bool:
         return True
 
 
-def clear(layout: Layout, keeper: Keeper, say: Console) -> None:
+def clear(layout: Layout, keeper: Keeping, say: Console) -> None:
     with say.progress("stopping: nginx, replicas, PostgreSQL"):
         stop_all(keeper, layout)
         leftovers.end(layout, say)

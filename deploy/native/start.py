@@ -9,7 +9,8 @@ from deploy import environment, launcher, limits
 from deploy.console import Console, Step
 from deploy.errors import impossible
 from deploy.native import credentials, django, leftovers, postgres, releases, replicas, secrets
-from deploy.native.keeper import Keeper, wait
+from deploy.native.keeper import wait
+from deploy.native.keeping import Keeping
 from deploy.native.layout import Layout
 from deploy.native.record import Member, Record
 from deploy.native.routing import Routing
@@ -26,10 +27,11 @@ EDGE_SECONDS = 10
 
 
 class Start:
-    def __init__(self, settings: Settings, say: Console, layout: Layout, keeper: Keeper, before: Record | None = None):
+    def __init__(self, settings: Settings, say: Console, layout: Layout, keeper: Keeping, before: Record | None = None):
         self.settings, self.say, self.layout, self.keeper = settings, say, layout, keeper
         self.record = Record(
             project=settings.project,
+            engine=keeper.engine,
             edge_tree=tree(settings.root, ("nginx",)),
             url=settings.url,
             given=dict(settings.given),
@@ -47,7 +49,8 @@ class Start:
 
     def run(self) -> Record:
         commands = check(self.settings, self.settings.replicas)
-        environment.need(self.settings.root, *launcher.packages(self.settings, SERVICES))
+        if self.layout.shares_venv:
+            environment.need(self.settings.root, *launcher.packages(self.settings, SERVICES))
         self.find_programs()
         leftovers.end(self.layout, self.say)
         refuse_taken(self.settings)
@@ -74,15 +77,14 @@ class Start:
 
     def plan(self, commands: dict[str, str]) -> None:
         """Names and ports of everything, before anything starts."""
-        counts = self.settings.replicas
         ours = {self.settings.http_port, self.settings.https_port}
-        ports = iter(allocate(self.layout.run, sum(counts.values()) + 2, ours))
-        self.record.status_port = next(ports)
+        self.record.status_port, spare = allocate(self.layout.run, 2, ours)
         if not external(self.settings):
-            self.record.database_port = next(ports)
-        for service in SERVICES:
-            for number in range(1, counts[service] + 1):
-                self.add(f"{service}-{number}", service, next(ports), commands[service])
+            self.record.database_port = spare
+        for service, count in self.settings.replicas.items():
+            places = self.keeper.places(self.record, service, count, self.record.releases[service].now, ours)
+            for name, port in places:
+                self.add(name, service, port, commands[service])
 
     def add(self, name: str, service: str, port: int, command: str) -> None:
         self.record.members[name] = Member(
@@ -135,8 +137,8 @@ class Start:
         releases.forget_others(self.record, self.layout)
         with ThreadPoolExecutor(2) as pool:
             jobs = (
-                pool.submit(django.migrate, now["django"], self.settings, self.layout),
-                pool.submit(django.collect, now["django"], self.settings, self.layout, "--clear"),
+                pool.submit(django.migrate, now["django"], self.settings, self.layout, self.keeper),
+                pool.submit(django.collect, now["django"], self.settings, self.layout, self.keeper, "--clear"),
             )
             for job in jobs:
                 job.result()

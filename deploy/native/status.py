@@ -7,7 +7,7 @@ import psutil
 
 from deploy.engines.base import Replica
 from deploy.native import postgres, replicas
-from deploy.native.keeper import Info, Keeper
+from deploy.native.keeping import Info, Keeping
 from deploy.native.record import Record
 from deploy.native.start import edge_ready
 from deploy.settings import Settings
@@ -21,7 +21,7 @@ STATES = {
 }
 
 
-def listing(record: Record, settings: Settings, keeper: Keeper) -> list[Replica]:
+def listing(record: Record, settings: Settings, keeper: Keeping) -> list[Replica]:
     programs = keeper.programs()
     names = ["nginx", *record.members, *(["postgres"] if record.database_port else [])]
     with ThreadPoolExecutor(16) as pool:

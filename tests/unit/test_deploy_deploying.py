@@ -125,14 +125,14 @@ def test_who_was_let_in_stays_until_the_old_ones_are_back(ponte: Commands, monke
     ponte.release()
     ports = iter([21000])
 
-    def allocate(run: Path, count: int, taken: set[int]) -> list[int]:
+    def allocate(count: int) -> list[int]:
         try:
             return [next(ports)]
         except StopIteration:
-            monkeypatch.setattr(change, "allocate", lambda run, count, taken: [22000])
+            monkeypatch.setattr(ponte.machine, "ports", lambda count: [22000])
             raise impossible("no free ports") from None
 
-    monkeypatch.setattr(change, "allocate", allocate)
+    monkeypatch.setattr(ponte.machine, "ports", allocate)
     with pytest.raises(Answer, match="no free ports; rolled back"):
         ponte.deploying().deploy(SERVICES, "rolling")
 

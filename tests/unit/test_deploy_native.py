@@ -1,6 +1,7 @@
 """Decisions of the native engine that need no process: which PostgreSQL, as whom, what is left over, what is wrong."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from deploy.errors import Refused
 from deploy.native import leftovers, postgres, sound, user
 from deploy.native.keeper import Keeper
 from deploy.native.layout import Layout
+from deploy.native.programs import Program
 from deploy.native.record import Member, Record
 from deploy.native.start import Start
+from deploy.ports import allocate
 from deploy.release import Release, Standing
 from deploy.settings import build
 from deploy.variables import SERVICES
@@ -210,3 +213,41 @@ def test_a_reload_does_not_change_what_replicas_that_run_are_spoken_to_in(monkey
     found = Native(build(now, now, Path(), Path())).reloaded(record)
 
     assert (found.http2, found.https_redirect) == ({"fastapi"}, True)
+
+
+def test_a_new_replica_has_the_lowest_free_number_and_a_port_of_its_own(tmp_path: Path):
+    found, release = record("up"), Release("t", "v1")
+    found.members = {"flask-2": Member("flask-2", "flask", 20000, "s", 1, release)}
+    ours = set(allocate(tmp_path, 1))  # what it would take
+    for name, port in Keeper(Layout(tmp_path, tmp_path)).places(found, "flask", 3, release, ours):
+        found.members[name] = Member(name, "flask", port, "s", 1, release)
+
+    assert list(found.members) == ["flask-2", "flask-1", "flask-3", "flask-4"]
+    assert len(found.ports()) == 4 and not found.ports() & ours
+
+
+def test_a_plan_gives_everybody_a_port_of_his_own_and_none_of_the_edge(tmp_path: Path):
+    settings = build({"HTTP_PORT": str(allocate(tmp_path, 1)[0])}, {}, tmp_path, tmp_path)
+    layout = Layout(tmp_path, tmp_path)
+    (tmp_path / "apps").mkdir()
+    start = Start(settings, Console(), layout, Keeper(layout))
+    start.add = lambda name, service, port, command: start.record.members.update(
+        {name: Member(name, service, port, "s", 1, Release("t", "v1"))}
+    )
+    start.plan(dict.fromkeys(SERVICES, ""))
+
+    assert list(start.record.members)[:3] == ["flask-1", "flask-2", "django-1"]
+    assert len(start.record.ports()) == 8 + 2
+    assert not start.record.ports() & {settings.http_port, settings.https_port}
+
+
+@pytest.mark.parametrize(
+    ("words", "done"), [(("-c", "print('said')"), True), (("-c", "raise SystemExit('said')"), False)]
+)
+def test_what_runs_once_says_whether_it_did_and_leaves_its_words(tmp_path: Path, words: tuple[str, ...], done: bool):
+    layout = Layout(tmp_path, tmp_path)
+    layout.make()
+    program = Program("migrate", [sys.executable, *words], tmp_path, layout.logs / "migrate.log", "TERM", 1)
+
+    assert Keeper(layout).once(program) == done
+    assert layout.said("migrate", 5) == ["said"]
