@@ -41,6 +41,7 @@ def refuse_others(settings: Settings) -> None:
 
 
 POSSIBLE = {
+    "systemd": lambda settings: (settings.run / "replicas").is_dir(),
     "native": lambda settings: environment.has(settings.root, "deploy/native"),
     # (!) Only a project that was started from here: another checkout may use the same name.
     "compose": lambda settings: was_used(settings.run, "compose") and containers(),

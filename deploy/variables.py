@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 SERVICES = ("flask", "django", "django-asgi", "fastapi")
-ENGINES = ("auto", "compose", "native", "swarm")
+ENGINES = ("auto", "compose", "native", "swarm", "systemd")
 STAGES = ("local", "production")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 MOST_REPLICAS = 64

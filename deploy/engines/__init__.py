@@ -27,9 +27,16 @@ def _swarm(settings: Settings, say: Console) -> Engine:
     return Swarm(settings, say)
 
 
+def _systemd(settings: Settings, say: Console) -> Engine:
+    from deploy.engines.systemd import Systemd
+
+    return Systemd(settings, say)
+
+
 # Imported when chosen: a command for one engine does not load the other.
 ENGINES: dict[str, Callable[[Settings, Console], Engine]] = {
     "compose": _compose,
     "native": _native,
     "swarm": _swarm,
+    "systemd": _systemd,
 }

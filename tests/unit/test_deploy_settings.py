@@ -62,7 +62,7 @@ def test_the_apps_get_what_was_set_and_no_default(root: Path):
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("ENGINE", "podman", "ENGINE='podman' is unknown; choose from auto, compose, native, swarm"),
+        ("ENGINE", "podman", "ENGINE='podman' is unknown; choose from auto, compose, native, swarm, systemd"),
         ("STAGE", "prod", "STAGE='prod' is unknown; choose from local, production"),
         ("HTTP_PORT", "65536", "HTTP_PORT='65536' is not a port; choose from 1 to 65535"),
         ("HTTPS_PORT", "0", "HTTPS_PORT='0' is not a port; choose from 1 to 65535"),
