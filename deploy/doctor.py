@@ -90,6 +90,22 @@ def docker(settings: Settings, say: Console) -> Iterator[Finding]:
                 "install Docker's compose plugin for ENGINE=compose")  # fmt: skip
 
 
+def swarm(settings: Settings, say: Console) -> Iterator[Finding]:
+    if settings.engine != "swarm":
+        return
+    from deploy.swarm import input
+    from deploy.swarm.cluster import Cluster
+
+    cluster = Cluster(settings, say)
+    input.refuse_no_manager(cluster)
+    nodes = cluster.nodes()
+    yield Finding("ok", f"Swarm: {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}")
+    yield ok_or("note", len(nodes) == 1 or bool(settings.registry), "images for all nodes",
+                "each builds none: REGISTRY= names where they get them")  # fmt: skip
+    yield ok_or("bad", len(nodes) == 1 or input.placed(nodes), "a node for PostgreSQL",
+                f"docker node update --label-add {input.LABEL}=true NODE")  # fmt: skip
+
+
 def native(settings: Settings, say: Console) -> Iterator[Finding]:
     if not environment.has(settings.root, "apps", "deploy/native"):
         yield Finding("note", "the native engine is not installed yet", "./ponte up ENGINE=native does it")
@@ -192,5 +208,5 @@ def dot_env(settings: Settings, say: Console) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    python, engine, docker, native, servers, ports, memory, disk, open_files, permissions, secrets, dot_env,
+    python, engine, docker, swarm, native, servers, ports, memory, disk, open_files, permissions, secrets, dot_env,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """What `up` checks of a Swarm before anything is changed: each thing that lacks ends it with its mend."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from deploy.compose import input
 from deploy.errors import Refused, impossible
@@ -40,10 +41,14 @@ def refuse_no_manager(cluster: Cluster) -> None:
         raise impossible("this node is a worker; call ./ponte on a manager, or docker node promote this one there")
 
 
+def placed(nodes: Iterable[Mapping[str, Any]]) -> bool:
+    return any(LABEL in each["Spec"].get("Labels", {}) for each in nodes)
+
+
 def place_database(cluster: Cluster) -> None:
     """Where there is one node, there is nothing to choose."""
     nodes = cluster.nodes()
-    if any(LABEL in each["Spec"].get("Labels", {}) for each in nodes):
+    if placed(nodes):
         return
     if len(nodes) > 1:
         raise impossible(f"no node is labelled for PostgreSQL and its data; docker node update --label-add {LABEL}=true NODE chooses one")  # fmt: skip

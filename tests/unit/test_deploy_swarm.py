@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from serve import probe
 
+from deploy import doctor
 from deploy.console import Console
 from deploy.errors import Refused
 from deploy.settings import load
@@ -104,6 +105,25 @@ def test_the_only_node_is_labelled_and_of_several_none_is_chosen():
     ):
         input.place_database(several)
     assert not [line for line in several.asked if "update" in line]
+
+
+def told(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], **given: str) -> list[str]:
+    monkeypatch.setattr("deploy.swarm.cluster.Cluster", lambda settings, say: Told(answers, **given))
+    return [str(each) for each in doctor.told(doctor.swarm, load({"ENGINE": "swarm", **given}, {}), Console())]
+
+
+def test_the_doctor_says_what_a_swarm_needs(monkeypatch: pytest.MonkeyPatch):
+    two = {"docker info": "active true", "docker node ls": "n1 n2"}
+    two["docker inspect --type node"] = '[{"ID": "n1", "Spec": {}}, {"ID": "n2", "Spec": {}}]'
+
+    assert told(monkeypatch, two) == [
+        "ok    Swarm: 2 nodes",
+        "note  images for all nodes; each builds none: REGISTRY= names where they get them",
+        "bad   a node for PostgreSQL; docker node update --label-add ponte.postgres=true NODE",
+    ]
+    assert told(monkeypatch, {"docker info": "inactive false"}) == [
+        "bad   this machine is in no Swarm; docker swarm init makes it the first node of one"
+    ]
 
 
 @pytest.mark.parametrize(("name", "value"), [("DEV", "1"), ("BIND_ADDRESS", "127.0.0.1")])
