@@ -159,7 +159,8 @@ machine$ locust -f loadtests/locustfile.py --worker --master-host MASTER --proce
 - The same checkout and lock file (`loadtests/requirements.txt`) on every machine; clocks need no agreement, each process times its own requests.
 - In containers: `docker compose --profile loadtest up --build --scale locust-worker=7`, on the machine of the stack, so for small loads only.
 - On a cluster: the image of `loadtests/Dockerfile` and the same words, on nodes of their own, since a generator that shares one with a
-  replica measures both. The stack there: [deploy/swarm](../deploy/swarm/README.md).
+  replica measures both: [`deploy/swarm/loadtest.yaml`](../deploy/swarm/loadtest.yaml) beside [a Swarm](../deploy/swarm/README.md), the overlay
+  `loadtest` [on Kubernetes](../deploy/kubernetes/README.md).
 
 Before: `ulimit -n` for the open files above, `sysctl net.ipv4.ip_local_port_range="1024 65535"` more than doubles the ports, and `net.core.somaxconn` on
 the edge is how many may knock at once. A limit of the edge on one client (`RATE_LIMIT`, `CONNECTION_LIMIT`; off locally) takes a machine of
