@@ -34,6 +34,16 @@ def registry(folder: Path, address: str = "127.0.0.1") -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+        forget(f"127.0.0.1:{port}/")
+
+
+def forget(place: str) -> None:
+    """What this machine's engine has under the registry's name."""
+    listed = subprocess.run(
+        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True
+    )
+    names = [name for name in listed.stdout.split() if name.startswith(place)]
+    subprocess.run(["docker", "image", "rm", "--force", *names], capture_output=True) if names else None
 
 
 def answers(port: int) -> bool:

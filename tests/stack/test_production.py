@@ -1,6 +1,7 @@
 """Built elsewhere and run by digest: `./ponte images`, then `./ponte up STAGE=production`."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -69,6 +70,23 @@ def test_what_was_put_to_a_registry_runs_by_digest_and_nothing_is_built(made: St
     assert deployed.returncode == 0, deployed.stderr
     assert "building" not in deployed.stderr
     assert httpx.get(f"{made.tls_url}/flask/", verify=tls.context()).json()["release"] == "two"
+
+
+def test_an_image_is_small_and_an_edited_application_needs_no_packages(made: Stack):
+    """Sizes with the local stand-ins; of what is built again only layers of the sources are not from the cache."""
+    assert made.ponte("up", seconds=UP_SECONDS).returncode == 0
+    project = made.environ["COMPOSE_PROJECT_NAME"]
+    size = {name: int(docker("image", "inspect", "--format", "{{.Size}}", f"{project}-{name}")) for name in BUILT}
+    with (made.root / "apps" / "core" / "replica.py").open("a") as file:
+        file.write("# edited\n")
+    words = ["docker", "compose", "-p", project, "--progress", "plain", "build", "fastapi"]
+    built = subprocess.run(words, cwd=made.root, capture_output=True, text=True, check=True)
+    fresh = re.findall(r"^#(\d+) (?:\[.*RUN.*)$", built.stderr + built.stdout, re.M)
+    ran = {number for number in fresh if f"#{number} CACHED" not in built.stderr + built.stdout}
+
+    assert max(size[name] for name in SERVICES) < 200e6
+    assert size["nginx"] < 150e6
+    assert len(ran) == 1, ran  # compileall
 
 
 def test_a_registry_that_does_not_answer_is_one_sentence_and_names_no_image(made: Stack):
