@@ -21,7 +21,7 @@ from locust import constant, events
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from loadtests.services import SERVICES
+from loadtests.services import LAST, SERVICES
 from loadtests.users import ending, options, recording
 from loadtests.users.mixes import mix
 from loadtests.users.openmodel import ClosedUser, OpenModelUser, end_when_done
@@ -54,13 +54,13 @@ class ClosedVisitor(ClosedUser):
 
 
 class SocketVisitor(WebSocketUser):
-    host, path = HOST, "/fastapi/ws/echo"
+    host, path = HOST, f"/{LAST}/ws/echo"
     wait_time = constant(1)
     tasks = [lambda user: user.echo("hello")]
 
 
 class EventVisitor(EventStreamUser):
-    host, path = HOST, "/fastapi/events"
+    host, path = HOST, f"/{LAST}/events"
     tasks = [lambda user: user.next_event()]
 
 

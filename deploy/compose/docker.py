@@ -18,6 +18,7 @@ from deploy.variables import VARIABLES
 
 PROJECT = "com.docker.compose.project"
 ONE_OFF = "com.docker.compose.oneoff"
+OWN_NAME = VARIABLES["COMPOSE_PROJECT_NAME"].default  # the one that compose.yaml has by itself
 KEPT_LINES = 40
 CLEAR_LINE = "\x1b[2K"
 CA_SOURCES = ("PIP_CERT", "SSL_CERT_FILE")  # what pip believes outside of the build
@@ -58,7 +59,7 @@ class Docker:
         return (f"{PROJECT}={self.settings.project}", f"{ONE_OFF}=False")
 
     def compose(self, *words: str) -> list[str]:
-        project = [] if self.settings.project == "ponte" else ["-p", self.settings.project]
+        project = [] if self.settings.project == OWN_NAME else ["-p", self.settings.project]
         return ["docker", "compose", *project, *self.files(), *words]
 
     def files(self) -> list[str]:

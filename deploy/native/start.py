@@ -135,10 +135,11 @@ class Start:
             releases.take(name, self.settings, self.layout)
             releases.equip(name, self.settings, self.layout, self.say)
         releases.forget_others(self.record, self.layout)
+        owner = next(now[name] for name in (*django.SERVICES, *now) if name in now)
         with ThreadPoolExecutor(2) as pool:
             jobs = (
-                pool.submit(django.migrate, now["django"], self.settings, self.layout, self.keeper),
-                pool.submit(django.collect, now["django"], self.settings, self.layout, self.keeper, "--clear"),
+                pool.submit(django.migrate, owner, self.settings, self.layout, self.keeper),
+                pool.submit(django.collect, owner, self.settings, self.layout, self.keeper, "--clear"),
             )
             for job in jobs:
                 job.result()

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtests import services
 from loadtests.drills import breaks
 from loadtests.drills.bounds import REFUSED_SECONDS, Bounds, in_flight, meanwhile, refused
 
 BOTH = ("native", "compose")
-SERVICES = ("flask", "fastapi")  # one of each interface, where no SERVICE is named
+SERVICES = tuple(services.ONE_OF_EACH.values())  # where no SERVICE is named
 SOCKETS = 50  # readers of the chat beside the requests
 
 
@@ -43,7 +44,8 @@ DRILLS: dict[str, Drill] = {
     "kill-worker": Drill(
         breaks="SIGKILL to one worker of every replica, in turn (servers with workers: Gunicorn)",
         promise="no GET lost, of POSTs those in flight at most; no replica is set aside for one failure",
-        seen='make logs SERVICE=flask: "Worker (pid:…) was sent SIGKILL! Perhaps out of memory?", then "Booting worker". '
+        seen=f'make logs SERVICE={services.SERVICES[0]}: '
+        '"Worker (pid:…) was sent SIGKILL! Perhaps out of memory?", then "Booting worker". '
         "make ps: the uptime goes on, the memory is that of a fresh worker",
         run=breaks.kill_worker,
         prepare=breaks.with_workers,

@@ -31,13 +31,14 @@ from loadtests.oracle import Judgement, Load
 from loadtests.oracle.records import REQUESTS, Request, read
 from loadtests.report import disk, lost_requests, parts
 from loadtests.report.runs import REPORTS, Runs, Unwritable
+from loadtests.services import ONE_OF_EACH, SERVICES
 from loadtests.stack import ROOT, Laboratory, laboratory
 
 TITLE = "Lost requests"
 NAME = "lost-requests"
 DOCUMENT = ROOT / "docs" / "lost-requests.md"
-SERVED_BY = {"wsgi": "flask", "asgi": "fastapi"}  # a server is measured under the service that has its interface
-OTHERS = {"DJANGO_REPLICAS": "1", "DJANGO_ASGI_REPLICAS": "1"}
+SERVED_BY = ONE_OF_EACH  # a server is measured under the service that has its interface
+OTHERS = {f"{each.upper().replace('-', '_')}_REPLICAS": "1" for each in SERVICES if each not in SERVED_BY.values()}
 COUNTED = ("GET lost", "POST lost", "rows twice", "chat messages missed")  # with a column of their own
 FOLLOWED_SECONDS = 0.5  # the load has waited for the log already, not for who copies it
 SHOWN = 20  # losses of one operation
@@ -155,7 +156,7 @@ class Run:
 
     def readers(self, servers: Mapping[str, str]) -> int:
         """Of the chat; none where the server of one of its applications has no WebSockets."""
-        chat = servers.get(SERVED_BY["asgi"])
+        chat = servers.get(SERVED_BY.get("asgi", ""))
         return self.plan["sockets"] if chat is None or self.table["servers"][chat]["websockets"] else 0
 
     def label(self, server: str, service: str) -> str:

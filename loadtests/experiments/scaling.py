@@ -53,7 +53,7 @@ def arrangement(text: str) -> Arrangement:
 def main(words: Words) -> int:
     if words.host:
         raise Stop("HOST= names a stack whose workers cannot be changed from here; leave it out", 2)
-    plan, service = config("scaling", words), words.service or "flask"
+    plan, service = config("scaling", words), words.service or SERVICES[0]
     arrangements = sorted(map(arrangement, [*plan["configurations"], *plan["extra"]]))
     mixes = plan.get("mixes", [plan["mix"]])
     settings = {**plan, "service": service, "arrangements": list(map(str, arrangements)), "mixes": mixes,

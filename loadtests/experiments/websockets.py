@@ -20,7 +20,7 @@ from loadtests.measure.meter import Meter
 from loadtests.measure.processes import Tree
 from loadtests.measure.statistics import ecdf
 from loadtests.report import parts
-from loadtests.services import ASGI
+from loadtests.services import ASGI, LAST
 from loadtests.sockets.audience import Audience
 from loadtests.sockets.echo import echo_at_rate
 from loadtests.sockets.errors import Unusable
@@ -42,7 +42,7 @@ MIB = 2**20
 
 
 def main(words: Words) -> int:
-    plan, service = config("websockets", words), words.service or "fastapi"
+    plan, service = config("websockets", words), words.service or LAST
     if service not in ASGI:
         raise Stop(f"SERVICE={service!r} has no WebSockets; choose from {', '.join(ASGI)}", 2)
     session = Session("websockets", TITLE, words, {**plan, "service": service}, length(plan))

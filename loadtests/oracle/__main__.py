@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from loadtests.__main__ import interrupt
 from loadtests.errors import Stop
 from loadtests.oracle import Load
-from loadtests.services import SERVICES
+from loadtests.services import ONE_OF_EACH, SERVICES
 
 TLS_PORT = 8443
 SHOWN = 20  # losses
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--tls", type=address, metavar="URL", help=f"where it speaks HTTP/2 (port {TLS_PORT} of the same host)"
     )
-    made.add_argument("--services", nargs="+", default=["flask", "fastapi"], choices=SERVICES)
+    made.add_argument("--services", nargs="+", default=[*ONE_OF_EACH.values()], choices=SERVICES)
     made.add_argument("--seconds", type=positive, default=20.0)
     made.add_argument("--rate", type=positive, default=200.0, help="requests/s (%(default)g)")
     made.add_argument("--sockets", type=count, default=50, help="readers of the chat; 0: none (%(default)s)")

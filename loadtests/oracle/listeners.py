@@ -126,7 +126,7 @@ class Stream(Reader):
 
 def readers(url: str, sockets: int, after: int, author: str, clock: Clock, tls: ssl.SSLContext) -> list[Reader]:
     """So many sockets, spread evenly over the applications that have them, and an event stream on each."""
-    if not sockets:
+    if not sockets or not ASGI:
         return []
     made: list[Reader] = []
     for place in range(sockets):

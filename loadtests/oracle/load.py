@@ -17,6 +17,7 @@ from loadtests.oracle.client import DRAIN_SECONDS, LOG_SECONDS, Plan, context
 from loadtests.oracle.http1 import SECONDS
 from loadtests.oracle.judge import Judgement, Mark, judge
 from loadtests.oracle.records import LISTENERS, REQUESTS, SUMMARY, Listener, Request, Summary, read
+from loadtests.services import ONE_OF_EACH
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -32,7 +33,7 @@ class Load:
     """
 
     def __init__(
-        self, url: str, tls_url: str, services: Sequence[str] = ("flask", "fastapi"), rate: float = 200,
+        self, url: str, tls_url: str, services: Sequence[str] = (*ONE_OF_EACH.values(),), rate: float = 200,
         sockets: int = 50, *, folder: Path,
     ) -> None:  # fmt: skip
         self.folder = folder.resolve()

@@ -2,6 +2,7 @@
 
 from locust import task
 
+from loadtests.services import SERVICES
 from loadtests.users.openmodel import OpenModelUser
 
 
@@ -9,11 +10,11 @@ class Reader(OpenModelUser):
     @task(3)
     def look(self):
         self.client.get(
-            "/fastapi/messages?limit=5",
+            f"/{SERVICES[-1]}/messages?limit=5",
             name="messages",
             check=lambda answer: "no list" if b"[" not in answer.body else None,
         )
 
     @task
     def write(self):
-        self.client.post("/flask/messages", json={"author": "example", "text": "hello"}, name="post")
+        self.client.post(f"/{SERVICES[0]}/messages", json={"author": "example", "text": "hello"}, name="post")

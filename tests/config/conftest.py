@@ -8,7 +8,7 @@ import pytest
 
 from deploy import edge
 from deploy.errors import Failure
-from tests.config.edge import Running, replicas, running
+from tests.config.edge import STUBS, Running, members, replicas, running
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +22,7 @@ def nginx() -> Path:
 @pytest.fixture(scope="module")
 def front(nginx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """flask (WSGI) and fastapi (ASGI) have two replicas, django and django-asgi none."""
-    with replicas("flask-1", "flask-2", "fastapi-1", "fastapi-2") as started:
-        members = {
-            "flask": tuple(each.address for each in started[:2]),
-            "fastapi": tuple(each.address for each in started[2:]),
-        }
-        with running(tmp_path_factory.mktemp("edge"), nginx, hurry=True, upstreams=members) as edge_:
-            edge_.replicas = {each.name: each for each in started}
-            yield edge_
+    folder = tmp_path_factory.mktemp("edge")
+    with replicas(*STUBS) as started, running(folder, nginx, hurry=True, upstreams=members(started)) as edge_:
+        edge_.replicas = {each.name: each for each in started}
+        yield edge_

@@ -6,11 +6,12 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,15 @@ class Replica(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         return f"{HOST}:{self.server_address[1]}"
+
+
+STUBS = ("flask-1", "flask-2", "fastapi-1", "fastapi-2")
+
+
+def members(stubs: Iterable[Replica]) -> dict[str, tuple[str, ...]]:
+    """Service -> where its stubs listen, which are named as replicas are."""
+    by_service = groupby(stubs, lambda each: each.name.rpartition("-")[0])
+    return {service: tuple(each.address for each in group) for service, group in by_service}
 
 
 @contextmanager

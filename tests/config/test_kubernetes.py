@@ -221,7 +221,7 @@ BROKEN = {
     "a wrong value": (SETTINGS, "data.GRACEFUL_TIMEOUT", "soon", "GRACEFUL_TIMEOUT='soon'"),
     "a wrong server": (SETTINGS, "data.FLASK_SERVER", "unicorn", "FLASK_SERVER='unicorn' is unknown"),
     "a longer stop": (SETTINGS, "data.GRACEFUL_TIMEOUT", "50", "its server takes 50 s to finish"),
-    "more workers": (SETTINGS, "data.WEB_CONCURRENCY", "9", "PostgreSQL takes 400"),
+    "more workers": (SETTINGS, "data.WEB_CONCURRENCY", "40", "PostgreSQL takes 400"),
     "in circles": (SETTINGS, "data.TRUSTED_PROXIES", GONE, "HTTPRoute nginx would lead in circles"),
     "another name": ("HTTPRoute nginx", "spec.hostnames.0", "shop.test", "leads to shop.test, which SERVER_NAMES has not"),
     "no settings": (SETTINGS, "metadata.name", "settings", "reads the ConfigMap settings-"),

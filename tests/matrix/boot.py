@@ -13,6 +13,7 @@ from typing import IO
 
 from deploy.variables import VARIABLES
 from deploy.words import last_words
+from loadtests.services import ONE_OF_EACH
 from tests import wire
 from tests.config import edge
 from tests.contract import ROOT, SERVICES
@@ -25,7 +26,7 @@ GRACEFUL_TIMEOUT = 3  # one that holds its exit costs seconds, not half a minute
 STOP_SECONDS = GRACEFUL_TIMEOUT + 2
 MAX_UPLOAD = 2**30  # as in the stack
 NOBODY = "postgresql://ponte:ponte@127.0.0.1:1/ponte"  # only what needs no database is asked for
-ENTRIES = {"wsgi": "flask", "asgi": "fastapi"}  # where what is no service of the stack comes in
+ENTRIES = ONE_OF_EACH  # where what is no service of the stack comes in
 REFUSED = 2  # the launcher's exit code for a sentence
 SAID = 300  # characters of a reason
 

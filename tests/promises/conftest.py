@@ -8,7 +8,7 @@ import pytest
 
 from tests.config.conftest import front as stubbed  # noqa: F401  (an edge before stubs, for what needs no application)
 from tests.config.conftest import nginx  # noqa: F401
-from tests.config.edge import Outside, Running, copy_of_source, replicas, running
+from tests.config.edge import STUBS, Outside, Running, copy_of_source, members, replicas, running
 from tests.engine import Stack
 
 SECONDS = 60
@@ -48,12 +48,8 @@ def mutated(nginx: Path, tmp_path: Path) -> Mutated:  # noqa: F811
             text = (source / file).read_text()
             assert good in text, f"{file} does not hold {good!r} (any more): the mutation would change nothing"
             (source / file).write_text(text.replace(good, bad))
-        with replicas("flask-1", "flask-2", "fastapi-1", "fastapi-2") as stubs:
-            members = {
-                "flask": tuple(each.address for each in stubs[:2]),
-                "fastapi": tuple(each.address for each in stubs[2:]),
-            }
-            words = {"upstreams": members, "hurry": True, **changed}
+        with replicas(*STUBS) as stubs:
+            words = {"upstreams": members(stubs), "hurry": True, **changed}
             with running(tmp_path, nginx, source=source, **words) as edge_:  # type: ignore[arg-type]
                 edge_.replicas = {each.name: each for each in stubs}
                 yield edge_

@@ -14,7 +14,7 @@ from deploy.variables import prefix
 from loadtests.drills.bounds import Bounds, Moments, in_flight
 from tests import processes
 from tests.apps import App, quickly
-from tests.contract import SERVICES
+from tests.contract import NAMES, SERVICES
 from tests.engine import UP_SECONDS, Stack, free_port
 from tests.oracle import watched
 from tests.processes import alive, family, listens, parent
@@ -86,7 +86,7 @@ def test_the_edge_is_reloaded_without_a_lost_request(stack: Stack, tmp_path: Pat
     assert seen.verdict.requests > 100
 
 
-@pytest.mark.parametrize("name", ("flask", pytest.param("fastapi", marks=pytest.mark.full)))
+@pytest.mark.parametrize("name", quickly(NAMES[:1], (*NAMES[:1], *NAMES[1:][-1:])))
 def test_a_replica_that_is_killed_comes_back(apps: dict[str, App], stack: Stack, name: str, tmp_path: Path):
     victim = stack.replicas(name)[0]
     with watched(stack, tmp_path, name) as seen:

@@ -24,8 +24,8 @@ def others(service: str) -> list[str]:
 
 def turns(services: tuple[str, ...]) -> list[dict[str, str]]:
     """Each service another server, until each server has had its turn."""
-    servers = others(services[0])
-    return [dict(zip(services, servers[i:], strict=False)) for i in range(0, len(servers), len(services))]
+    servers = others(services[0]) if services else []
+    return [dict(zip(services, servers[i:], strict=False)) for i in range(0, len(servers), len(services) or 1)]
 
 
 ROUNDS = [(wsgi or {}) | (asgi or {}) for wsgi, asgi in zip_longest(turns(WSGI), turns(ASGI))]
