@@ -80,6 +80,10 @@ verify-backup: ## Prove a backup: restore it beside the database and compare; FI
 doctor: ## Say what this machine lacks, each with its mend
 	@./ponte $@ $(MAKEOVERRIDES)
 
+.PHONY: new
+new: ## Write a project of your own beside this one; DIR=../shop APPS=fastapi,django
+	@./ponte $@ $(MAKEOVERRIDES)
+
 ##@ Check
 
 .PHONY: test

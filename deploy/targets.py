@@ -189,6 +189,10 @@ GATE = (
 DRILL = Variable("DRILL", "", drill_name, "the name of a drill; without it they are listed")
 TIER = Variable("TIER", "quick", one_of("quick", "full"), "quick or full")
 PATH = Variable("T", "", text, "a test file or folder")
+NEW = (
+    Variable("DIR", "", text, "where to, a folder that does not exist yet; its name is the project's"),
+    Variable("APPS", "", text, f"applications it begins with, separated by commas: {', '.join(SERVICES)}"),
+)
 
 TARGETS: dict[str, Target] = {
     "up": Target("Start the stack and wait until every replica is ready.", up),
@@ -225,6 +229,12 @@ TARGETS: dict[str, Target] = {
         "Break something under load, check what was promised, mend it.",
         later("tasks", "drill"),
         (DRILL, service(*SERVICES), Variable("RATE", "200", above_zero(ARRIVALS), "requests a second meanwhile")),
+    ),
+    "new": Target(
+        "Write a project of your own, with the applications you choose.",
+        later("new.commands", "new"),
+        NEW,
+        ("DIR", "APPS"),
     ),
     "doctor": Target("Say what this machine lacks, each with its mend.", later("doctor", "doctor")),
     "bench": Target("Measure what the edge and the load generator cost beside their peers.", later("tasks", "bench")),

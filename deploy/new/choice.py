@@ -1,0 +1,69 @@
+"""Which services a new project has, and how the others are told apart in a text."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from deploy.errors import Refused
+from deploy.variables import SERVICES, prefix
+
+FRAMEWORKS = (
+    "starlette",
+    "quart",
+    "blacksheep",
+    "bottle",
+    "pyramid",
+)  # only compared here; no project starts from them
+DJANGO = ("django", "django-asgi")
+TITLES = {"flask": "Flask", "django": "Django", "django-asgi": "Django", "fastapi": "FastAPI"}
+SERVERS = {"flask": "Gunicorn", "django": "Gunicorn", "django-asgi": "Uvicorn", "fastapi": "Uvicorn"}
+ASGI = ("django-asgi", "fastapi")
+
+
+@dataclass(frozen=True)
+class Choice:
+    project: str
+    services: tuple[str, ...]
+
+    @cached_property
+    def without(self) -> tuple[str, ...]:
+        return tuple(name for name in SERVICES if name not in self.services)
+
+    @property
+    def asgi(self) -> tuple[str, ...]:
+        return tuple(name for name in self.services if name in ASGI)
+
+    @property
+    def django(self) -> bool:
+        return any(name in self.services for name in DJANGO)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """`flask`, `/flask/`, `flask-1` and `FLASK_`; not `flask` in static/flask, where a framework's files lie."""
+        names = [own(name) for name in (*self.without, *FRAMEWORKS)]
+        return re.compile("|".join([*names, *(f"(?<![A-Z]){of_service(name)}" for name in self.without)]))
+
+    def names(self, text: str) -> bool:
+        """Whether a text names a service that is left out."""
+        return bool(self.pattern.search(text))
+
+
+def own(name: str) -> str:
+    """`django`, but not the beginning of `django-asgi`."""
+    return rf"(?<![\w.-])(?<!apps/)(?<!static/){re.escape(name)}(?!-asgi)(?![\w.])"
+
+
+def of_service(name: str) -> str:
+    """`DJANGO_`, but not the beginning of `DJANGO_ASGI_`; and whole, at the end of a name."""
+    return rf"{prefix(name)}(?!_ASGI)(?![A-Z])"
+
+
+def services(value: str) -> tuple[str, ...]:
+    """In the order of the table, each once."""
+    given = {name.strip() for name in value.split(",") if name.strip()}
+    wrong = sorted(given - set(SERVICES))
+    if wrong:
+        raise Refused(f"APPS={value!r}: {wrong[0]!r} is unknown; choose from {', '.join(SERVICES)}")
+    if not given:
+        raise Refused(f"APPS={value!r} names no application; choose from {', '.join(SERVICES)}")
+    return tuple(name for name in SERVICES if name in given)
