@@ -5,6 +5,7 @@ import runpy
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -134,6 +135,11 @@ class Replica(ThreadingHTTPServer):
     def get_request(self):  # type: ignore[no-untyped-def]
         self.connections += 1
         return super().get_request()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """An edge that hung up is no news: promises that attack it would fill the log with tracebacks."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
