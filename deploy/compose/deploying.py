@@ -13,69 +13,45 @@ from deploy import launcher, limits
 from deploy.compose import input, listing, readiness, static
 from deploy.compose.change import Change
 from deploy.compose.containers import Container
+from deploy.compose.decision import Decision, Targets
 from deploy.compose.images import Images
-from deploy.compose.pins import offered
 from deploy.compose.record import CHANGING, UP, Built, Record, Standing, built
-from deploy.errors import Failure, impossible, with_log
-from deploy.release import SETTLE_SECONDS, Release, go_back, refuse, serving
+from deploy.errors import impossible, with_log
+from deploy.release import SETTLE_SECONDS, Release, go_back
 from deploy.run import show, undisturbed
 from deploy.settings import Settings
 from deploy.variables import SERVICES
 
 MIGRATE = "migrate"
 DJANGO = ("django", "django-asgi")
-Targets = Mapping[str, Built]  # by service
 
 
-class Deploying:
+class Deploying(Decision):
     def __init__(self, change: Change, images: Images, record: Record, checkout: Settings):
         self.change, self.images, self.record, self.checkout = change, images, record, checkout
         self.docker, self.edge, self.say = change.docker, change.edge, change.say
         self.newest: list[Container] = []
 
-    def deploy(self, services: Sequence[str], strategy: str) -> None:
-        settled = self.settle()
-        wanted = {name: offered(self.checkout, self.record.releases[name].now.runs) for name in services}
-        wanted = {name: each for name, each in wanted.items() if each != self.record.releases[name].now.runs}
-        if not wanted:
-            left = "what a cut-short command left is put right" if settled else "nothing was changed"
-            return self.say(f"release {self.serving(services)} runs already; {left}")
-        try:
-            with self.prepared():
-                targets = self.prepare(wanted, next(iter(wanted.values())))
-        except Failure as error:
-            refuse(error, f"nothing was changed, release {self.serving(wanted)} serves")
-        self.switch(targets, strategy)
+    # --- before anything starts
 
-    def rollback(self, services: Sequence[str]) -> None:
-        cut_short = bool(self.record.toward)
-        self.settle()
-        if cut_short:
-            return self.say(f"a deploy was cut short; it is taken back, release {self.serving(services)} serves")
-        standings = {name: self.record.releases[name] for name in services}
-        targets = {name: each.before for name, each in standings.items() if each.before}
-        if not targets:
-            raise impossible("there is nothing to return to; ./ponte deploy releases another tree")
+    def prepare(self, wanted: Sequence[str], release: Release) -> Targets:
+        with self.prepared():
+            commands = launcher.check(self.docker.settings, SERVICES)
+            targets = self.images.build(wanted, release, self.checkout)
+            input.check_connections(self.docker, self.record.counts, commands)
+            self.migrate(next(iter(targets.values())))
+            django = next((targets[name] for name in DJANGO if name in targets), None)
+            if django:
+                self.edge.add_static(static.collected(self.docker, django.image))
+        return targets
+
+    def check_return(self, targets: Targets) -> None:
         if gone := [name for name, each in targets.items() if not self.images.there(each)]:
             raise impossible(
                 f"the image of {gone[0]} to return to is not there any more; ./ponte deploy builds another"
             )
         commands = {each.service: listing.command(self.docker, each) for each in self.running(SERVICES)}
         limits.check(input.demands(self.docker.settings, self.record.counts, commands))
-        self.switch(targets, "rolling")
-
-    # --- before anything starts
-
-    def prepare(self, wanted: Iterable[str], release: Release) -> Targets:
-        """Images, migrations, static files: nothing of it is seen by what runs."""
-        commands = launcher.check(self.docker.settings, SERVICES)
-        targets = self.images.build(wanted, release, self.checkout)
-        input.check_connections(self.docker, self.record.counts, commands)
-        self.migrate(next(iter(targets.values())))
-        django = next((targets[name] for name in DJANGO if name in targets), None)
-        if django:
-            self.edge.add_static(static.collected(self.docker, django.image))
-        return targets
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
@@ -166,7 +142,6 @@ class Deploying:
     # --- what a killed command left
 
     def settle(self) -> bool:
-        """What a killed command left is put right before anything else begins; True when there was something."""
         self.take_note()
         if not self.unsettled():
             return False
@@ -222,12 +197,6 @@ class Deploying:
 
     def running(self, services: Iterable[str]) -> list[Container]:
         return [each for each in self.change.everybody(services) if each.running]
-
-    def now(self) -> dict[str, Built]:
-        return {name: each.now for name, each in self.record.releases.items()}
-
-    def serving(self, services: Iterable[str]) -> str:
-        return serving(self.record.releases, services)
 
 
 STRATEGIES: dict[str, Callable[[Deploying, Targets], None]] = {

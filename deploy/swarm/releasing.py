@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from deploy import launcher, limits
 from deploy.compose import input, listing, readiness, static
 from deploy.compose.containers import listed
+from deploy.compose.decision import Decision, Targets
 from deploy.compose.deploying import DJANGO, MIGRATE
 from deploy.compose.edge import Edge
 from deploy.compose.images import Images
-from deploy.compose.pins import offered
 from deploy.compose.record import CHANGING, UP, Built, Record, Standing, short
-from deploy.errors import Failure, impossible
-from deploy.release import Release, go_back, refuse, serving
+from deploy.errors import Failure
+from deploy.release import Release, go_back
 from deploy.settings import Settings
 from deploy.swarm import secrets
 from deploy.swarm.cluster import Cluster
@@ -24,10 +24,9 @@ from deploy.swarm.stack import LASTING, RELEASE_SECONDS, Stack
 from deploy.variables import SERVICES
 
 BUILT = (*SERVICES, MIGRATE, "nginx")
-Targets = Mapping[str, Built]  # by service
 
 
-class Releasing:
+class Releasing(Decision):
     def __init__(self, cluster: Cluster, record: Record, checkout: Settings):
         self.cluster, self.record, self.checkout, self.say = cluster, record, checkout, cluster.say
         self.stack, self.images = Stack(cluster), Images(cluster)
@@ -69,32 +68,7 @@ class Releasing:
 
     # --- releases
 
-    def deploy(self, services: Sequence[str], strategy: str) -> None:
-        settled = self.settle()
-        wanted = {name: offered(self.checkout, self.record.releases[name].now.runs) for name in services}
-        wanted = {name: each for name, each in wanted.items() if each != self.record.releases[name].now.runs}
-        if not wanted:
-            left = "what a cut-short command left is put right" if settled else "nothing was changed"
-            return self.say(f"release {self.serving(services)} runs already; {left}")
-        try:
-            targets = self.prepare(wanted, next(iter(wanted.values())))
-        except Failure as error:
-            refuse(error, f"nothing was changed, release {self.serving(wanted)} serves")
-        self.switch(targets, strategy == "bluegreen")
-
-    def rollback(self, services: Sequence[str]) -> None:
-        cut_short = bool(self.record.toward)
-        self.settle()
-        if cut_short:
-            return self.say(f"a deploy was cut short; it is taken back, release {self.serving(services)} serves")
-        standings = {name: self.record.releases[name] for name in services}
-        targets = {name: each.before for name, each in standings.items() if each.before}
-        if not targets:
-            raise impossible("there is nothing to return to; ./ponte deploy releases another tree")
-        self.switch(targets, together=False)
-
-    def prepare(self, wanted: Iterable[str], release: Release) -> Targets:
-        """Images, migrations, static files: nothing of it is seen by what runs."""
+    def prepare(self, wanted: Sequence[str], release: Release) -> Targets:
         commands = launcher.check(self.cluster.settings, SERVICES)
         input.check_connections(self.cluster, self.record.counts, commands)
         made = self.images.build([*wanted, MIGRATE], release, self.checkout)
@@ -103,6 +77,9 @@ class Releasing:
         if django := next((targets[name] for name in DJANGO if name in targets), None):
             self.add_static(django)
         return targets
+
+    def check_return(self, targets: Targets) -> None:
+        limits.check(self.demands(self.record.counts))
 
     def migrate(self, image: Built) -> None:
         """Once, before any replica. An image that has run already changes nothing and is not run again."""
@@ -132,7 +109,8 @@ class Releasing:
         tasks = self.cluster.tasks()
         return sum(each.service == "nginx" and each.running and each.node != self.cluster.node for each in tasks)
 
-    def switch(self, targets: Targets, together: bool) -> None:
+    def switch(self, targets: Targets, strategy: str) -> None:
+        together = strategy == "bluegreen"
         self.record.toward = dict(targets)
         self.record.save(CHANGING)
         try:
@@ -215,7 +193,6 @@ class Releasing:
     # --- what a killed command left
 
     def settle(self) -> bool:
-        """True when there was something."""
         if self.record.phase == UP and not self.record.toward and not self.strange():
             return False
         self.converge(SERVICES)
@@ -237,12 +214,6 @@ class Releasing:
         self.stack.wait(services, self.named(self.now()), RELEASE_SECONDS)
         self.record.save(UP)
         self.prune()
-
-    def now(self) -> dict[str, Built]:
-        return {name: each.now for name, each in self.record.releases.items()}
-
-    def serving(self, services: Iterable[str]) -> str:
-        return serving(self.record.releases, services)
 
     def prune(self) -> None:
         """Tags and secrets that nothing can return to."""
