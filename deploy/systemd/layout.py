@@ -26,21 +26,21 @@ class Installed(Layout):
         return self.programs
 
     @property
-    def work(self) -> Path:
+    def scratch(self) -> Path:
         """nginx's own: all it writes but logs."""
-        return self.run / "work"
+        return self.run / "scratch"
 
     @property
     def temp(self) -> Path:
-        return self.work / "tmp"
+        return self.scratch / "tmp"
 
     @property
     def cache(self) -> Path:
-        return self.work / "answers"
+        return self.scratch / "answers"
 
     @property
     def pid(self) -> Path:
-        return self.work / "nginx.pid"
+        return self.scratch / "nginx.pid"
 
     @property
     def nginx_bin(self) -> Path:
