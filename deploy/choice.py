@@ -30,14 +30,19 @@ def choose(settings: Settings) -> tuple[str, str]:
 
 def compose_lacks(root: Path) -> str:
     """Why compose cannot run here; empty when it can."""
-    if not answers("docker", "version", "--format", "{{.Server.Version}}"):
-        return "no Docker engine answers"
-    if not answers("docker", "compose", "version"):
-        return "Docker has no compose v2"
+    if lacking := engine_lacks():
+        return lacking
     absent = [image for image in base_images(root) if not answers("docker", "image", "inspect", image)]
     if absent and not answers("docker", "manifest", "inspect", absent[0]):
         return f"{absent[0]} is not here and no registry answers within {REGISTRY_SECONDS} s"
     return ""
+
+
+def engine_lacks() -> str:
+    """Why no container can be asked for; empty when they can."""
+    if not answers("docker", "version", "--format", "{{.Server.Version}}"):
+        return "no Docker engine answers"
+    return "" if answers("docker", "compose", "version") else "Docker has no compose v2"
 
 
 def answers(*argv: str, seconds: float = REGISTRY_SECONDS) -> bool:

@@ -4,17 +4,13 @@ from pathlib import Path
 from shutil import rmtree
 
 from deploy import environment
-from deploy.backup.files import folder, shown, there
-from deploy.choice import answers
+from deploy.backup.files import folder, there
+from deploy.choice import answers, engine_lacks
 from deploy.console import Console
 from deploy.engines import ENGINES
 from deploy.errors import impossible
 from deploy.settings import Settings
 from deploy.state import alone, was_used
-
-
-def containers() -> bool:
-    return answers("docker", "version", "--format", "{{.Server.Version}}") and answers("docker", "compose", "version")
 
 
 def clean(settings: Settings, say: Console) -> None:
@@ -28,9 +24,9 @@ def clean(settings: Settings, say: Console) -> None:
         backups = there(settings)
         remove(settings.run, *{path.parent for path in backups})
     stay = (
-        f".env, reports/ and {len(backups)} in {shown(settings, folder(settings))}" if backups else ".env and reports/"
+        f".env, reports/ and {len(backups)} in {settings.shown(folder(settings))}" if backups else ".env and reports/"
     )
-    say(f"removed {shown(settings, settings.run)}; {stay} stay")
+    say(f"removed {settings.shown(settings.run)}; {stay} stay")
 
 
 def refuse_others(settings: Settings) -> None:
@@ -44,8 +40,10 @@ POSSIBLE = {
     "systemd": lambda settings: (settings.run / "replicas").is_dir(),
     "native": lambda settings: environment.has(settings.root, "deploy/native"),
     # (!) Only a project that was started from here: another checkout may use the same name.
-    "compose": lambda settings: was_used(settings.run, "compose") and containers(),
-    "swarm": lambda settings: was_used(settings.run, "swarm") and containers() and answers("docker", "node", "ls"),
+    "compose": lambda settings: was_used(settings.run, "compose") and not engine_lacks(),
+    "swarm": lambda settings: (
+        was_used(settings.run, "swarm") and not engine_lacks() and answers("docker", "node", "ls")
+    ),
 }
 
 

@@ -25,7 +25,12 @@ class Refused(Failure):
 
 def with_log(sentence: str, name: str, lines: Sequence[str]) -> Refused:
     """The sentence, and below it the last words of what failed (exit 3)."""
-    return impossible(sentence + "".join(f"\n  {name} | {line}" for line in lines[-LOG_LINES:]))
+    return impossible(sentence + below(name, lines))
+
+
+def below(name: str, lines: Sequence[str]) -> str:
+    """The end of a log, as it stands under a sentence."""
+    return "".join(f"\n  {name} | {line}" for line in lines[-LOG_LINES:])
 
 
 def impossible(sentence: str) -> Refused:

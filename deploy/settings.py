@@ -52,6 +52,10 @@ class Settings:
     secret_key_file: str
     replicas: Mapping[str, int]
 
+    def shown(self, path: Path) -> str:
+        """As it can be typed in the checkout."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the stack."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 SERVICES = ("flask", "django", "django-asgi", "fastapi")
+DJANGO = ("django", "django-asgi")  # one project: its release has the migrations and the static files
 ENGINES = ("auto", "compose", "native", "swarm", "systemd")
 STAGES = ("local", "production")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")

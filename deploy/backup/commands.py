@@ -39,7 +39,7 @@ def backup(settings: Settings, say: Console, words: Words) -> None:
     say(f"{contents}, {target.stat().st_size / 1024:,.0f} KiB")
     if old:
         say(f"removed {len(old)} older than the newest {words['keep']} (KEEP)")
-    say.answer(files.shown(settings, target))
+    say.answer(settings.shown(target))
 
 
 def dump(database: Database, session: Session, file: IO[bytes], say: Console) -> rows.Contents:
@@ -81,7 +81,7 @@ def restore(settings: Settings, say: Console, words: Words) -> None:
             contents = refill(database, session, path, say)
             session.ask("ANALYZE;", "COMMIT;")
         engine.migrate()
-    say(f"restored {files.shown(settings, path)}: {contents}")
+    say(f"restored {settings.shown(path)}: {contents}")
 
 
 def refuse_newer(database: Database, session: Session, path: Path) -> None:
@@ -139,7 +139,7 @@ def verify(settings: Settings, say: Console, words: Words) -> None:
             refuse_newer(database, session, path)
             with scratch(session) as name:
                 contents = compared(path, restored(database, name, path, say))
-    say.answer(f"{files.shown(settings, path)}: {contents}, as they were at {about['taken']}")
+    say.answer(f"{settings.shown(path)}: {contents}, as they were at {about['taken']}")
 
 
 def restored(database: Database, name: str, path: Path, say: Console) -> rows.Contents:

@@ -52,11 +52,11 @@ def named(settings: Settings, name: str | None) -> Path:
     """A backup that is there: the one somebody named, else the newest."""
     if not name:
         if not kept(settings):
-            raise impossible(f"there is no backup in {shown(settings, folder(settings))}; ./ponte backup makes one")
+            raise impossible(f"there is no backup in {settings.shown(folder(settings))}; ./ponte backup makes one")
         return kept(settings)[-1]
     path = settings.root / Path(name).expanduser()
     if not path.is_file():
-        there = ", ".join(shown(settings, each) for each in reversed(kept(settings)[-3:]))
+        there = ", ".join(settings.shown(each) for each in reversed(kept(settings)[-3:]))
         raise Refused(
             f"FILE={name!r} does not exist; {f'choose from {there}' if there else './ponte backup makes one'}"
         )
@@ -141,8 +141,3 @@ def forget_old(settings: Settings, keep: int) -> list[Path]:
         if path.name.rpartition(".")[0] not in there:
             path.unlink()
     return old
-
-
-def shown(settings: Settings, path: Path) -> str:
-    """As it can be typed after FILE=."""
-    return str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)

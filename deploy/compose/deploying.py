@@ -20,10 +20,9 @@ from deploy.errors import impossible, with_log
 from deploy.release import SETTLE_SECONDS, Release, go_back
 from deploy.run import show, undisturbed
 from deploy.settings import Settings
-from deploy.variables import SERVICES
+from deploy.variables import DJANGO, SERVICES
 
 MIGRATE = "migrate"
-DJANGO = ("django", "django-asgi")
 
 
 class Deploying(Decision):

@@ -25,30 +25,32 @@ class Pins:
     images: Mapping[str, str]  # service -> REPOSITORY@sha256:...
 
 
+def path(settings: Settings) -> Path:
+    return settings.run / FILE
+
+
 def read(settings: Settings) -> Pins | None:
     """None: images are built here."""
-    path = settings.run / FILE
-    if settings.stage != "production" or not path.exists():
+    file = path(settings)
+    if settings.stage != "production" or not file.exists():
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(file.read_text())
         named = {name: each["image"] for name, each in found["services"].items()}
         pins = Pins(Release(**found["x-release"]), named)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise impossible(f"{shown(settings)} is damaged; ./ponte images REGISTRY= writes it again") from None
+        raise impossible(f"{settings.shown(file)} is damaged; ./ponte images REGISTRY= writes it again") from None
     if missing := [name for name in BUILT if name not in named]:
-        raise impossible(f"{shown(settings)} names no image of {missing[0]}; ./ponte images REGISTRY= writes it again")
+        raise impossible(
+            f"{settings.shown(file)} names no image of {missing[0]}; ./ponte images REGISTRY= writes it again"
+        )
     return pins
 
 
 def write(settings: Settings, pins: Pins) -> None:
     services = {name: {"image": each, "pull_policy": "missing"} for name, each in pins.images.items()}
     made = {"x-release": asdict(pins.release), "services": services}
-    state.replace(settings.run / FILE, json.dumps(made, indent=2) + "\n")
-
-
-def shown(settings: Settings) -> Path:
-    return (settings.run / FILE).relative_to(settings.root)
+    state.replace(path(settings), json.dumps(made, indent=2) + "\n")
 
 
 def offered(settings: Settings, now: Release) -> Release:

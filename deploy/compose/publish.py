@@ -28,5 +28,5 @@ def images(settings: Settings, say: Console, words: Mapping[str, Any]) -> None:
     named = Pins(release, {name: made.published(name, release.tree) for name in pins.BUILT})
     pins.write(settings, named)
     say(
-        f"release {release} is in {settings.registry}; {pins.shown(settings)} names it by digest, for make up STAGE=production"
+        f"release {release} is in {settings.registry}; {settings.shown(pins.path(settings))} names it by digest, for make up STAGE=production"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from deploy.errors import LOG_LINES, Answer, Refused
+from deploy.errors import LOG_LINES, Answer, Refused, below
 from deploy.kubernetes import rules, schema
 from deploy.kubernetes.cluster import Cluster
 from deploy.kubernetes.objects import (
@@ -135,8 +135,8 @@ def migrate(job: Workload, cluster: Cluster, path: Path) -> None:
     state = finished(job, cluster)
     if state != "Complete":
         log = cluster.ask("logs", f"job/{job.name}", f"--tail={LOG_LINES}").stdout.splitlines()
-        lines = "".join(f"\n  {job.name} | {line}" for line in log)
-        raise Answer(f"the migrations did not come to an end ({state}); nothing that serves was touched{lines}")
+        told = f"the migrations did not come to an end ({state}); nothing that serves was touched"
+        raise Answer(told + below(job.name, log))
 
 
 def finished(job: Workload, cluster: Cluster) -> str:

@@ -9,7 +9,6 @@ from deploy.native.programs import Program
 from deploy.run import quiet
 from deploy.settings import Settings
 
-SERVICES = ("django", "django-asgi")  # whose release has the migrations
 MIGRATE = ("migrate",)
 COLLECT = ("collectstatic", "--noinput", "--verbosity=0")
 

@@ -19,7 +19,7 @@ from deploy.ports import allocate, refuse_taken
 from deploy.release import Release, Standing
 from deploy.settings import Settings
 from deploy.tree import tree
-from deploy.variables import SERVICES
+from deploy.variables import DJANGO, SERVICES
 
 APPS = ("apps",)
 DATABASE_SECONDS = 30
@@ -135,7 +135,7 @@ class Start:
             releases.take(name, self.settings, self.layout)
             releases.equip(name, self.settings, self.layout, self.say)
         releases.forget_others(self.record, self.layout)
-        owner = next(now[name] for name in (*django.SERVICES, *now) if name in now)
+        owner = next(now[name] for name in (*DJANGO, *now) if name in now)
         with ThreadPoolExecutor(2) as pool:
             jobs = (
                 pool.submit(django.migrate, owner, self.settings, self.layout, self.keeper),

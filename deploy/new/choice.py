@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from deploy.errors import Refused
-from deploy.variables import SERVICES, prefix
+from deploy.variables import DJANGO, SERVICES, prefix
 
 FRAMEWORKS = (
     "starlette",
@@ -14,7 +14,6 @@ FRAMEWORKS = (
     "bottle",
     "pyramid",
 )  # only compared here; no project starts from them
-DJANGO = ("django", "django-asgi")
 TITLES = {"flask": "Flask", "django": "Django", "django-asgi": "Django", "fastapi": "FastAPI"}
 SERVERS = {"flask": "Gunicorn", "django": "Gunicorn", "django-asgi": "Uvicorn", "fastapi": "Uvicorn"}
 ASGI = ("django-asgi", "fastapi")

@@ -5,6 +5,7 @@ import re
 
 from deploy.new.choice import ASGI, FRAMEWORKS, SERVERS, TITLES, Choice
 from deploy.new.cuts import Cut, Missed, between, blocks, documents, examples, lines, say, when, words
+from deploy.variables import DJANGO
 
 # ------------------------------------------------------------------------------ files
 
@@ -105,7 +106,7 @@ def join(words: list[str]) -> str:
 
 
 def migrations_of(choice: Choice) -> str:
-    owner = next((name for name in ("django", "django-asgi") if name in choice.services), choice.services[0])
+    owner = next((name for name in DJANGO if name in choice.services), choice.services[0])
     return f'os.environ.get("DJANGO_SERVICE", "{owner}")'
 
 

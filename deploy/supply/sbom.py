@@ -25,7 +25,7 @@ def sbom(settings: Settings, say: Console, words: dict[str, Any]) -> None:
     for name, lock in locks(settings.root).items():
         path = settings.run / FOLDER / f"{name.replace('/', '-')}.cdx.json"
         replace(path, as_json(document(name, lock.relative_to(settings.root), settings.root)))
-        rows.append((name, str(len({*pins(lock)})), shown(settings, path)))
+        rows.append((name, str(len({*pins(lock)})), settings.shown(path)))
     say.table(("set", "packages", "CycloneDX"), rows)
 
 
@@ -42,7 +42,3 @@ def document(name: str, lock: Path, root: Path) -> dict[str, Any]:
 
 def as_json(made: dict[str, Any]) -> str:
     return json.dumps(made, indent=1, sort_keys=True) + "\n"
-
-
-def shown(settings: Settings, path: Path) -> str:
-    return str(path.relative_to(settings.root) if path.is_relative_to(settings.root) else path)

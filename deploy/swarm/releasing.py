@@ -11,7 +11,7 @@ from deploy import launcher, limits
 from deploy.compose import input, listing, readiness, static
 from deploy.compose.containers import listed
 from deploy.compose.decision import Decision, Targets
-from deploy.compose.deploying import DJANGO, MIGRATE
+from deploy.compose.deploying import MIGRATE
 from deploy.compose.edge import Edge
 from deploy.compose.images import Images
 from deploy.compose.record import CHANGING, UP, Built, Record, Standing, short
@@ -21,7 +21,7 @@ from deploy.settings import Settings
 from deploy.swarm import secrets
 from deploy.swarm.cluster import Cluster
 from deploy.swarm.stack import LASTING, RELEASE_SECONDS, Stack
-from deploy.variables import SERVICES
+from deploy.variables import DJANGO, SERVICES
 
 BUILT = (*SERVICES, MIGRATE, "nginx")
 
