@@ -13,6 +13,7 @@ from deploy.compose import credentials, input, listing, readiness
 from deploy.compose.change import Change
 from deploy.compose.containers import Container, listed
 from deploy.compose.database import database
+from deploy.compose.decision import Decision
 from deploy.compose.deploying import MIGRATE, Deploying
 from deploy.compose.docker import Docker
 from deploy.compose.edge import Edge
@@ -299,7 +300,7 @@ class Compose(Engine):
     def rollback(self, services: Sequence[str]) -> None:
         self.releases().rollback(services)
 
-    def releases(self) -> Deploying:
+    def releases(self) -> Decision:
         self.must_be_up()
         if self.docker.settings.dev:
             raise Refused("with DEV=1 the checkout itself runs and has no releases; ./ponte down, then up without DEV")

@@ -1,7 +1,7 @@
 """The engine on the nodes of a Docker Swarm: containers as in compose, kept and replaced by the Swarm itself."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from subprocess import DEVNULL
 
 from deploy import limits, state
@@ -117,13 +117,9 @@ class Swarm(Compose):
         releasing.scale(service, replicas)
         self.say(f"{service} has {replicas} replicas")
 
-    def deploy(self, services: Sequence[str], strategy: str) -> None:
+    def releases(self) -> Releasing:
         self.must_be_up()
-        self.releasing().deploy(services, strategy)
-
-    def rollback(self, services: Sequence[str]) -> None:
-        self.must_be_up()
-        self.releasing().rollback(services)
+        return self.releasing()
 
     def releasing(self) -> Releasing:
         return Releasing(self.docker, Record(self.settings.run, self.record), self.settings)

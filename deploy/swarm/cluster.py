@@ -1,7 +1,7 @@
 """Speaks to a Swarm by way of one of its managers: services, tasks and nodes as `docker inspect` tells them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,10 +74,11 @@ class Cluster(Docker):
             update=found.get("UpdateStatus", {}).get("State", ""),
         )
 
-    def tasks(self) -> list[Task]:
-        """Those that have ended too, the newest first; empty where there is no stack."""
+    def tasks(self, services: Mapping[str, Service] | None = None) -> list[Task]:
+        """Those that have ended too, the newest first; empty where there is no stack. `services`: what was just asked for."""
         ids = self.ask("docker", "stack", "ps", "--quiet", "--no-trunc", self.settings.project, check=False).split()
-        names = {each.id: each.name for each in self.services().values()} if ids else {}
+        known = self.services() if ids and services is None else services or {}
+        names = {each.id: each.name for each in known.values()}
         found = [self.task(each, names) for each in self.inspected("task", ids)]
         return sorted((each for each in found if each.service), key=lambda each: each.made, reverse=True)
 

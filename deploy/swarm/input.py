@@ -52,4 +52,5 @@ def place_database(cluster: Cluster) -> None:
         return
     if len(nodes) > 1:
         raise impossible(f"no node is labelled for PostgreSQL and its data; docker node update --label-add {LABEL}=true NODE chooses one")  # fmt: skip
-    cluster.run("docker", "node", "update", "--label-add", f"{LABEL}=true", nodes[0]["ID"])
+    argv = ("docker", "node", "update", "--label-add", f"{LABEL}=true", nodes[0]["ID"])
+    cluster.run(*argv, text="giving PostgreSQL its node")

@@ -8,13 +8,13 @@ from subprocess import STDOUT
 from deploy import state
 from deploy.compose import readiness
 from deploy.compose.containers import STACK, listed
+from deploy.compose.deploying import MIGRATE
 from deploy.errors import Refused, impossible, with_log
 from deploy.swarm import render
 from deploy.swarm.cluster import BEGINNING, FAILED, Cluster, Service, Task
 from deploy.variables import SERVICES
 from deploy.words import READ, last_words
 
-MIGRATE = "migrate"
 LASTING = ("nginx", *SERVICES, "postgres")
 UNDER_WAY = ("updating", "rollback_started")
 GONE_BACK = ("rollback_completed", "rollback_paused", "paused")
@@ -60,7 +60,8 @@ class Stack:
         wanted, deadline = list(services), time.monotonic() + seconds
         with self.say.progress("waiting for the Swarm") as step:
             while True:
-                found, tasks = self.cluster.services(), self.cluster.tasks()
+                found = self.cluster.services()
+                tasks = self.cluster.tasks(found)
                 waiting = [name for name in wanted if not self.settled(found[name], images.get(name), tasks)]
                 if not waiting:
                     return
@@ -87,8 +88,9 @@ class Stack:
         deadline = time.monotonic() + RELEASE_SECONDS
         with self.say.progress("migrating the database"):
             while time.monotonic() < deadline:
-                service = self.cluster.services()[MIGRATE]
-                mine = [each for each in self.cluster.tasks() if each.service == MIGRATE]
+                found = self.cluster.services()
+                service = found[MIGRATE]
+                mine = [each for each in self.cluster.tasks(found) if each.service == MIGRATE]
                 newest = mine[0] if mine and mine[0].spec == service.spec else None
                 if newest and newest.state == "complete":
                     return
