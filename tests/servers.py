@@ -1,6 +1,5 @@
 """One replica on its own, as the launcher starts it: no edge, no database, a port of its own."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from tests import wire
+from deploy.ports import free_port
+from tests import logs, wire
 from tests.contract import ROOT, SERVICES, table
-from tests.engine import free_port
 from tests.processes import listens
 from tests.waiting import until
 
@@ -46,7 +45,7 @@ class Lone:
     def lines(self) -> list[dict[str, Any]]:
         """What it logged, apart from what the launcher said before."""
         self.log.seek(0)
-        return [json.loads(line) for line in self.log.read().splitlines() if line.startswith(b"{")]
+        return logs.objects(self.log.read().decode(errors="replace"))
 
 
 @contextmanager

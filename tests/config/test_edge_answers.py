@@ -1,12 +1,12 @@
 """What the edge promises about answers: its own errors, ids, logs, files; kept by a real nginx."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests import wire
 from tests.config.edge import Answer, Running, replicas, running
+from tests.waiting import until
 
 HTML = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
 LONG = "a" * 9000
@@ -137,10 +137,8 @@ def test_client_cannot_write_its_own_log_line(front: Running) -> None:
 
 def test_connection_closed_unanswered_is_logged_as_json(front: Running) -> None:
     front.ask("/unanswered", host="evil.test")
-    front.log(front.ask("/nothing").headers["x-request-id"])
-    lines = map(json.loads, Path(front.settings.access_log).read_text().splitlines())
 
-    assert any(line["uri"] == "/unanswered" and line["status"] == 444 for line in lines)
+    assert until(lambda: [line for line in front.logged() if (line["uri"], line["status"]) == ("/unanswered", 444)])
 
 
 def test_range_outside_a_file_is_416_with_one_request_id(front: Running) -> None:

@@ -1,11 +1,9 @@
 """The edge's log: one JSON object a line, with the id that the application and the client have seen."""
 
-import json
-
 import httpx
 import pytest
 
-from tests import wire
+from tests import logs, wire
 from tests.apps import App
 from tests.engine import Stack
 from tests.sockets import header, opened, refused
@@ -13,9 +11,8 @@ from tests.waiting import until
 
 
 def entries(stack: Stack, text: str) -> list[dict]:
-    """Log lines of the edge that hold a text; engines put a name in front of a line."""
-    found = [line[line.index("{") :] for line in stack.logs("nginx").splitlines() if text in line and "{" in line]
-    return [json.loads(line) for line in found]
+    """Log lines of the edge that hold a text."""
+    return logs.objects("\n".join(line for line in stack.logs("nginx").splitlines() if text in line))
 
 
 def test_the_edge_logs_a_request_under_the_id_the_client_got(apps: dict[str, App], stack: Stack):
