@@ -4,13 +4,16 @@ import errno
 import socket
 from collections.abc import Collection, Iterator
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
+from random import randrange
 
 from deploy.errors import impossible
 from deploy.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 LOW, HIGH = 20000, 32000  # below Linux's default range for outgoing connections, 32768 to 60999
+TRIAL_LOW = 11000
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 OBSTACLES = {
     errno.EADDRINUSE: "port {port} on {host} is taken; choose another with {variable}, or stop what holds it",
@@ -27,6 +30,9 @@ def home(run: Path) -> int:
 def candidates(start: int, low: int = LOW, high: int = HIGH) -> Iterator[int]:
     yield from range(start, high)
     yield from range(low, start)
+
+
+TRIALS = cycle(candidates(randrange(TRIAL_LOW, LOW), TRIAL_LOW, LOW))  # for free_port
 
 
 def allocate(run: Path, count: int, taken: Collection[int] = ()) -> list[int]:
@@ -48,6 +54,15 @@ def ephemeral(path: Path = EPHEMERAL) -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, -1
     return (0, -1) if first <= LOW and last >= HIGH else (first, last)
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """For what is started to be tried or measured: below those of stacks, and not given again before all others were.
+
+    Raises OSError when `host` is no address of this machine.
+    """
+    listen(host, 0)
+    return next(port for port in TRIALS if free(host, port))
 
 
 def free(host: str, port: int) -> bool:

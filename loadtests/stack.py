@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import Thread
 
+from deploy.ports import free_port
 from loadtests.errors import Stop
 from loadtests.measure import cgroup
 from loadtests.measure.meter import Source
@@ -167,12 +167,6 @@ def hold_container(number: str, cpus: set[int]):
 
 def update(container: str, cpus: str) -> None:
     subprocess.run(["docker", "update", "--cpuset-cpus", cpus, container], capture_output=True, check=False)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Laboratory(Stack):

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from deploy.ports import free_port
 from tests.contract import ROOT
 
 RUNS = ".run/tests"
 UP_SECONDS = 900  # a first run builds images and installs dependencies
 WORD_SECONDS = 180
+ENDED_BY = {"swarm": "clean"}  # `down` would keep its volumes, which nothing here removes
+DOCKER = {
+    ("docker", "version"): "no Docker engine answers",
+    ("docker", "compose", "version"): "docker compose v2 is not installed",
+}
+# Engine -> a command that has to succeed, and what it means when it does not.
+NEEDS = {
+    "native": {},
+    "compose": DOCKER,
+    "swarm": {**DOCKER, ("docker", "node", "ls"): "this machine manages no Swarm: docker swarm init"},
+}
 
 
 @dataclass
@@ -82,12 +93,6 @@ class Stack:
         return answer.stdout + answer.stderr
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def already_up(url: str) -> Stack:
     """The stack a person started in this checkout; its engine is found by ./ponte itself."""
     return Stack(os.environ.get("ENGINE", "unknown"), url.rstrip("/"), ours=False)
@@ -137,7 +142,7 @@ def remove(stack: Stack) -> None:
     """Takes the stack down with its data; the run folder and the project name are ours alone."""
     if (second := elsewhere(stack)).root.exists():
         remove(second)
-    stack.ponte("clean" if stack.engine == "swarm" else "down")
+    stack.ponte(ENDED_BY.get(stack.engine, "down"))
     if stack.engine == "compose":
         command = ["docker", "compose", "-p", stack.environ["COMPOSE_PROJECT_NAME"], "down"]
         leave_nothing = ["--volumes", "--remove-orphans", "--rmi", "local"]  # local: images named after the project
@@ -150,13 +155,7 @@ def remove(stack: Stack) -> None:
 
 def unavailable(engine: str) -> str:
     """Why an engine cannot be used on this machine; empty when it can."""
-    if engine == "native":
-        return ""
-    for command, reason in {
-        ("docker", "version"): "no Docker engine answers",
-        ("docker", "compose", "version"): "docker compose v2 is not installed",
-        **({("docker", "node", "ls"): "this machine manages no Swarm: docker swarm init"} if engine == "swarm" else {}),
-    }.items():
+    for command, reason in NEEDS[engine].items():
         if not shutil.which("docker") or subprocess.run(command, capture_output=True).returncode:
             return reason
     return ""

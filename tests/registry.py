@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engine import free_port
+from deploy.ports import free_port
 from tests.waiting import until
 
 PROGRAM = "docker-registry"

@@ -12,13 +12,20 @@ import pytest
 import trustme
 from cryptography import x509
 
+from deploy.ports import free_port
 from tests import wire
-from tests.config.edge import HOST, Answer, Outside, free_port
+from tests.config.edge import HOST, Answer, Outside
 from tests.contract import ROOT
 from tests.engine import Stack
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")  # and empty SETTINGS
 HEADERS, RST_STREAM, END_STREAM_AND_HEADERS = 1, 3, 5
+# Engine -> what lies in the run folder, and where; all else is in volumes.
+IN_RUN = {
+    "native": {"credentials": "credentials", "acme": "acme"},
+    "swarm": {"credentials": "swarm/credentials"},
+}
+OF_VOLUMES = {"swarm": "-swarm"}  # behind the name of the project
 STATUS = {0x88: 200, 0x8C: 400, 0x8D: 404}  # what HPACK has one byte for
 
 
@@ -110,11 +117,9 @@ def put(folder: Path, certificate: bytes, key: bytes) -> dict[str, str]:
 
 def folder(stack: Stack, name: str) -> Path:
     """Where a stack has its `credentials` or its `acme`; a volume of containers may be entered by root alone."""
-    if stack.engine == "native":
-        return ROOT / stack.environ["PONTE_RUN"] / name
-    if (stack.engine, name) == ("swarm", "credentials"):
-        return ROOT / stack.environ["PONTE_RUN"] / "swarm" / name
-    volume = f"{stack.environ['COMPOSE_PROJECT_NAME']}{'-swarm' if stack.engine == 'swarm' else ''}_{name}"
+    if place := IN_RUN.get(stack.engine, {}).get(name):
+        return ROOT / stack.environ["PONTE_RUN"] / place
+    volume = f"{stack.environ['COMPOSE_PROJECT_NAME']}{OF_VOLUMES.get(stack.engine, '')}_{name}"
     argv = ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume]
     place = Path(subprocess.run(argv, capture_output=True, text=True).stdout.strip())
     if not os.access(place, os.W_OK):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from deploy.ports import free_port
 from loadtests.errors import Stop
 from loadtests.measure import samples
 from loadtests.measure.meter import Meter
 from loadtests.measure.samples import Samples
-from loadtests.stack import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = Path("loadtests", "locustfile.py")

@@ -1,9 +1,10 @@
 """A real nginx on a free port, in front of replicas that repeat what they were sent."""
 
 import json
+import os
 import runpy
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy import edge
-from tests import wire
+from deploy.ports import free_port
+from tests import logs, wire
 from tests.waiting import until
 
 HOST = "127.0.0.1"
@@ -192,12 +194,16 @@ class Running(Outside):
     out: Path = Path()
     replicas: dict[str, Replica] = field(default_factory=dict)
 
+    def logged(self) -> list[dict[str, Any]]:
+        return logs.objects(Path(self.settings.access_log).read_text())
+
     def log(self, request_id: str) -> dict[str, object]:
-        """The access log's line of a request; nginx writes it within a second."""
+        """The access log's line of a request; nginx would keep it for up to a second, and is told not to."""
+        master = int(self.settings.pid.read_text())
 
         def line() -> dict[str, object] | None:
-            lines = map(json.loads, Path(self.settings.access_log).read_text().splitlines())
-            return next((each for each in lines if each["request_id"] == request_id), None)
+            os.kill(master, signal.SIGUSR1)
+            return next((each for each in self.logged() if each["request_id"] == request_id), None)
 
         return until(line, 5)
 
@@ -236,13 +242,6 @@ class Answer:
 def certificate() -> dict[str, bytes]:
     """Such as a stack makes for itself, once a run; ca.pem is who to trust."""
     return CREDENTIALS["made"]("localhost 127.0.0.1")
-
-
-def free_port(host: str = HOST) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
 
 
 def settings(folder: Path, binary: Path, **changed: object) -> edge.Edge:
@@ -288,8 +287,10 @@ def running(
         proxy = out / "snippets" / "proxy.conf"
         proxy.write_text(proxy.read_text().replace("proxy_read_timeout 60s", "proxy_read_timeout 1s"))
     host, port = wire.address(chosen.listen[0])
-    with process(edge.command(binary, out, "-g", "daemon off;"), folder / "stderr.log"):
-        until(lambda: answers((host, port)))
+    errors = folder / "stderr.log"
+    with process(edge.command(binary, out, "-g", "daemon off;"), errors) as nginx:
+        until(lambda: nginx.poll() is not None or answers((host, port)))
+        assert nginx.poll() is None, errors.read_text()
         tls = wire.address(chosen.listen_tls[0]) if chosen.listen_tls else None
         yield Running((host, port), tls, chosen, out)
 

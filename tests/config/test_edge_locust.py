@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.edge import HOST, Answer, Running, free_port, process, running, settings
+from deploy.ports import free_port
+from tests.config.edge import HOST, Answer, Running, process, running, settings
 from tests.config.test_edge_container import entrypoint, needs_envsubst
 from tests.waiting import until
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.config.edge import HOST, Running, free_port, running
+from deploy.ports import free_port
+from tests.config.edge import HOST, Running, running
 
 SVG = "image/svg+xml"
 TEXT = "text/plain; charset=utf-8"

@@ -10,9 +10,10 @@ import pytest
 
 from deploy import edge
 from deploy.errors import Failure, Refused
+from deploy.ports import free_port
 from deploy.variables import SERVICES
 from tests import wire
-from tests.config.edge import answers, copy_of_source, free_port, process, running, settings
+from tests.config.edge import answers, copy_of_source, process, running, settings
 from tests.config.edge_cases import DIFFERENT, rendered
 from tests.waiting import until
 

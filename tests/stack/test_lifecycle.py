@@ -10,12 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.ports import free_port
 from deploy.variables import prefix
 from loadtests.drills.bounds import Bounds, Moments, in_flight
 from tests import processes
 from tests.apps import App, quickly
 from tests.contract import NAMES, SERVICES
-from tests.engine import UP_SECONDS, Stack, free_port
+from tests.engine import UP_SECONDS, Stack
 from tests.oracle import watched
 from tests.processes import alive, family, listens, parent
 from tests.waiting import until

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.ports import free_port
 from tests import tls
-from tests.engine import UP_SECONDS, Stack, free_port, remove
+from tests.engine import UP_SECONDS, Stack, remove
 from tests.load import Ask, Load, get
 from tests.oracle import watched
 from tests.stack.test_lifecycle import another, assert_one_sentence

@@ -32,6 +32,13 @@ def test_ports_are_free_and_distinct_and_leave_out_what_is_taken():
     assert all(ports.LOW <= port < ports.HIGH for port in (*first, *second))
 
 
+def test_a_port_to_try_something_on_is_given_once_and_to_no_outgoing_connection():
+    given = [ports.free_port() for _ in range(200)]
+
+    assert len(set(given)) == 200
+    assert max(given) < ports.LOW
+
+
 def test_a_port_that_somebody_listens_on_is_not_given():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

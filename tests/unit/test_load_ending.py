@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.ports import free_port
 from tests.processes import listens
 from tests.waiting import until
 
@@ -92,9 +92,7 @@ class Locusts:
         self.host = f"http://127.0.0.1:{server.server_address[1]}"
         self.report = folder / "report.html"
         (folder / "locustfile.py").write_text(LOCUSTFILE)
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = str(sock.getsockname()[1])
+        self.port = str(free_port())
 
     def start(self, *words: str) -> Process:
         log = self.folder / f"{len(list(self.folder.glob('*.log')))}.log"

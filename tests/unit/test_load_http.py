@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("gevent", reason="needs loadtests/requirements.txt")
 
+from deploy.ports import free_port
 from loadtests.users.http import Connections, NoAnswer, exchange
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -128,10 +129,8 @@ def test_a_broken_answer_is_no_answer(pieces: list[bytes], reason: str | None):
 
 
 def test_nobody_there_is_said():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(NoAnswer, match="refused"):
-        exchange(Connections(url), "GET", REQUEST)
+        exchange(Connections(f"http://127.0.0.1:{free_port()}"), "GET", REQUEST)
 
 
 @pytest.mark.parametrize("url", ["ftp://a", "127.0.0.1:80", "http://", ""])

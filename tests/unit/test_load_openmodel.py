@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.ports import free_port
 from loadtests.measure import samples
 from loadtests.measure.samples import UNANSWERED, UNFINISHED, Samples
 from tests.contract import ROOT
@@ -116,8 +117,6 @@ def test_two_processes_offer_together_what_one_does(server, tmp_path: Path):
 
 
 def ports() -> list[str]:
-    from tests.engine import free_port
-
     port = str(free_port())
     return [
         "--master-bind-host",

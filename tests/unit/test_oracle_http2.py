@@ -9,11 +9,11 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived, StreamReset
 
+from deploy.ports import free_port
 from loadtests.oracle import http2
 from loadtests.oracle.client import context
 from loadtests.oracle.http1 import Answer, Lost
 from loadtests.oracle.http2 import Connection, Http2, Seat, Unbegun
-from tests.config.edge import free_port
 
 REQUEST = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")]
 

@@ -10,11 +10,12 @@ import pytest
 from deploy import edge
 from deploy.errors import Failure
 from deploy.native import logs
+from deploy.ports import free_port
 from loadtests.errors import Stop
 from loadtests.oracle import Judgement, Load
 from loadtests.oracle.__main__ import main
 from tests import tls
-from tests.config.edge import Running, copy_of_source, free_port, running
+from tests.config.edge import Running, copy_of_source, running
 from tests.shop import Shop, shop
 from tests.waiting import until
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import trustme
 
+from deploy.ports import free_port
 from tests import tls, wire
-from tests.config.edge import HOST, free_port
+from tests.config.edge import HOST
 from tests.waiting import until
 
 LACKING = [name for name in ("pebble", "lego") if not shutil.which(name)]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.config.edge import HOST, Running, free_port
+from deploy.ports import free_port
+from tests.config.edge import HOST, Running
 from tests.promises.cache.application import application, kept
 from tests.promises.conftest import Mutated
 

@@ -13,8 +13,9 @@ import pytest
 
 from deploy.native import postgres, user
 from deploy.native.layout import Layout
+from deploy.ports import free_port
 from tests import wire
-from tests.config.edge import free_port, process
+from tests.config.edge import process
 from tests.contract import ROOT
 from tests.engine import Stack
 from tests.promises.closed_replicas.test_natively import listens

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.ports import free_port
 from tests import processes, wire
-from tests.config.edge import free_port, process
+from tests.config.edge import process
 from tests.contract import NAMES, ROOT
 from tests.corpus import FORGED
 from tests.engine import Stack

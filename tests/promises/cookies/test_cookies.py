@@ -10,8 +10,9 @@ from http.cookies import Morsel, SimpleCookie
 import httpx
 import pytest
 
+from deploy.ports import free_port
 from tests import tls
-from tests.config.edge import Outside, free_port
+from tests.config.edge import Outside
 from tests.contract import NAMES, ROOT
 from tests.promises.behind import upstreams  # noqa: F401
 

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.config.edge import Outside, free_port
+from deploy.ports import free_port
+from tests.config.edge import Outside
 from tests.contract import ASGI, NAMES
 from tests.promises.behind import upstreams  # noqa: F401
 from tests.sockets import opened

@@ -5,7 +5,8 @@ import uuid
 
 import pytest
 
-from tests.config.edge import Outside, Running, free_port
+from deploy.ports import free_port
+from tests.config.edge import Outside, Running
 from tests.contract import NAMES, WSGI
 from tests.engine import Stack
 from tests.promises.conftest import Mutated

@@ -10,8 +10,9 @@ import pytest
 
 from deploy import edge
 from deploy.errors import Failure
+from deploy.ports import free_port
 from tests import wire
-from tests.config.edge import HOST, Outside, Running, copy_of_source, free_port, running
+from tests.config.edge import HOST, Outside, Running, copy_of_source, running
 from tests.config.test_edge_container import entrypoint, needs_envsubst
 from tests.contract import ROOT
 from tests.promises.security_headers.clients import asking

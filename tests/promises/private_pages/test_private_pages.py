@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.edge import Running, free_port, running
+from deploy.ports import free_port
+from tests.config.edge import Running, running
 
 PRIVATE = ("/reports/", "/reports/run/", "/locust/", "/locust/stats/requests")
 PUBLIC = ("/", "/robots.txt", "/flask/json", "/healthz")

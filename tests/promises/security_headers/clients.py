@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from deploy.ports import free_port
 from tests.config.edge import HOST as LOOPBACK
-from tests.config.edge import Outside, Running, free_port
+from tests.config.edge import Outside, Running
 from tests.promises.security_headers.cases import CASES, HOST, Case
 
 EDGE = {

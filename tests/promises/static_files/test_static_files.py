@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.edge import SOURCE
-from tests.config.edge import HOST, Answer, Outside, Running, answers, free_port
+from deploy.ports import free_port
+from tests.config.edge import HOST, Answer, Outside, Running, answers
 from tests.engine import Stack
 from tests.promises.conftest import Mutated
 from tests.waiting import until

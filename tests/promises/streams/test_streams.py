@@ -8,8 +8,9 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from deploy.ports import free_port
 from tests import tls
-from tests.config.edge import Outside, Running, free_port
+from tests.config.edge import Outside, Running
 from tests.contract import ASGI, NAMES
 from tests.promises.behind import upstreams  # noqa: F401
 from tests.sockets import opened, read

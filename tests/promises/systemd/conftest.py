@@ -9,8 +9,8 @@ import pytest
 from deploy.native import postgres
 from deploy.native.layout import Layout
 from deploy.native.secrets import database_url
+from deploy.ports import free_port
 from deploy.settings import build
-from tests.engine import free_port
 from tests.promises.systemd.machine import Machine, lacking, machine
 from tests.waiting import until
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.ports import free_port
 from tests import tls
-from tests.config.edge import HOST, Outside, certificate, free_port
+from tests.config.edge import HOST, Outside, certificate
 from tests.engine import Stack
 from tests.waiting import until
 

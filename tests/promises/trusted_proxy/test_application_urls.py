@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.ports import free_port
 from tests.config.edge import HOST as LOOPBACK
-from tests.config.edge import Outside, Running, free_port, process, running
+from tests.config.edge import Outside, Running, process, running
 from tests.contract import NAMES, ROOT, SERVICES
 from tests.promises.security_headers.clients import PROTOCOLS, asking
 from tests.promises.trusted_proxy.test_trusted_proxy import CLIENT, FROM_CLIENT, HOP, PLAIN, SHOP, TLS, TRUSTING, ask

@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
+from deploy.ports import free_port
 from tests.config.edge import HOST as LOOPBACK
-from tests.config.edge import Outside, free_port
+from tests.config.edge import Outside
 from tests.promises.trusted_proxy.test_trusted_proxy import FROM_CLIENT, PLAIN, SHOP, STRANGER, TLS, TRUSTING, ask
 
 REDIRECTING = {**TRUSTING, "https_redirect": True, "https_port": 8443}

@@ -2,9 +2,9 @@
 
 import pytest
 
+from deploy.ports import free_port
 from tests import wire
 from tests.apps import quickly
-from tests.config.edge import free_port
 from tests.contract import ASGI
 from tests.engine import Stack
 from tests.promises.behind import upstreams  # noqa: F401
