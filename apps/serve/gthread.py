@@ -12,11 +12,19 @@ a connection that it has just called kept-alive; a proxy that had sent the body 
 
 And it sends the head of an answer together with the first part of its body. Between the stock worker's two sends it
 can be killed: the proxy has passed a status on by then, and can neither ask another replica nor say 502.
+
+A thread waits a moment for the next request of the connection it has answered, as long as nobody waits for a thread.
+The stock worker hands each connection back to its main thread, which hands the next request on to a thread: two
+wake-ups and five system calls a request that a proxy, which keeps asking on the same connections, makes for nothing.
 """
 
+import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from math import inf
 from typing import Any
 
 from gunicorn.http import wsgi
@@ -25,6 +33,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from serve.listener import LAST_HANDSHAKES_SECONDS, LINGER_SECONDS
 
+# How long a thread stays with the connection it has answered. Short: a stop counts from the last use of a connection.
+STAY_SECONDS = 0.1
 DRAIN_SECONDS = 5
 # More than the socket buffers between a proxy and a worker hold: beyond that the proxy has not sent the body whole.
 DRAIN_BYTES = 16 * 1024 * 1024
@@ -59,6 +69,41 @@ gthread.STOP_KEEPALIVE_LINGER = LINGER_SECONDS
 class DrainingWorker(ThreadWorker):
     alive: bool  # False: stopping
     wsgi: Any  # the application
+    taken = 0  # connections that have a thread, or wait for one
+
+    def init_process(self) -> None:
+        # Readable while more connections than threads are taken: those that stay with an idle one leave it.
+        self.wanted, self.want = os.pipe()
+        super().init_process()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        self.taken += 1
+        if self.taken == self.cfg.threads + 1:
+            os.write(self.want, b"!")
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        if self.taken == self.cfg.threads + 1:
+            os.read(self.wanted, 1)
+        self.taken -= 1
+        super().finish_request(conn, fs)
+
+    def handle(self, conn: TConn) -> object:
+        kept = super().handle(conn)
+        while kept is True and self.asks_again(conn):
+            kept = super().handle(conn)
+        return kept
+
+    def asks_again(self, conn: TConn) -> bool:
+        """At once, and nobody waits for this thread; only a connection that asks often is waited for."""
+        now = time.monotonic()
+        often, conn.answered = now - getattr(conn, "answered", -inf) < STAY_SECONDS, now
+        if not (often and self.alive and self.taken <= self.cfg.threads) or conn.parser.unreader.buf.getvalue():
+            return False
+        either = select.poll()
+        either.register(conn.sock, select.POLLIN)
+        either.register(self.wanted, select.POLLIN)
+        return [ready for ready, _ in either.poll(STAY_SECONDS * 1000)] == [conn.sock.fileno()]
 
     def load_wsgi(self) -> None:
         super().load_wsgi()

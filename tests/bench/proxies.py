@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 
 from deploy import edge
+from deploy.ports import free_port
 from tests import wire
-from tests.config.edge import HOST, free_port, process, settings
+from tests.config.edge import HOST, process, settings
 from tests.waiting import until
 
 TUTORIAL = Path(__file__).with_name("tutorial.conf")
@@ -96,16 +97,16 @@ def backend(binary: Path, folder: Path, cpu: int) -> Iterator[Peer]:
 
 
 @contextmanager
-def ours(binary: Path, folder: Path, to: str, cpu: int) -> Iterator[Peer]:
+def ours(binary: Path, folder: Path, to: str, cpu: int, service: str = "fastapi") -> Iterator[Peer]:
     """The complete configuration: everything production turns on, with limits that nobody reaches."""
     listen, tls = address(), address()
-    chosen = settings(folder, binary, listen=(listen,), listen_tls=(tls,), upstreams={"fastapi": (to,)}, files=4096,
+    chosen = settings(folder, binary, listen=(listen,), listen_tls=(tls,), upstreams={service: (to,)}, files=4096,
                       hsts=True, trusted_proxies=("10.0.0.0/8",), rate_limit=PER_SECOND, connection_limit=1000,
                       limit_exempt=("192.0.2.0/24",))  # fmt: skip
     write(chosen.static / "kept.txt", KIB)
     edge.install(chosen, folder / "nginx", binary)
     command = edge.command(binary, folder / "nginx", "-g", "daemon off;")
-    with started(command, folder, listen, "/fastapi/plaintext", cpu) as peer:
+    with started(command, folder, listen, f"/{service}/plaintext", cpu) as peer:
         yield peer
 
 

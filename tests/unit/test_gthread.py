@@ -1,9 +1,18 @@
-"""What the draining worker sends: an answer is on its way whole, or not at all. Whom it hangs up on: nobody who asked."""
+"""What the draining worker sends: an answer is on its way whole, or not at all. Whom it hangs up on: nobody who asked.
 
+Whom a thread stays with: a connection that asks often, while nobody waits for it.
+"""
+
+import os
 import selectors
 import socket
+import subprocess
+import sys
 from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +20,34 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from serve import gthread
 
+from deploy.ports import free_port
+from tests import wire
+from tests.contract import ROOT
+from tests.processes import listens
+from tests.waiting import until
+
 HEAD_END = b"\r\n\r\n"
+THREADS = 2
+# Answers how often a connection has been given to a thread; threads stay for longer than any test lasts.
+STAYING = """
+from serve import gthread
+
+gthread.STAY_SECONDS = 600
+given = 0
+
+
+class Worker(gthread.DrainingWorker):
+    def enqueue_req(self, conn):
+        global given
+        given += 1
+        super().enqueue_req(conn)
+
+
+def app(environ, start_response):
+    body = str(given).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
 
 
 class Sends(list[bytes]):
@@ -85,3 +121,39 @@ def test_an_idle_connection_whose_time_is_over_is_closed_unless_a_request_has_co
         worker.murder_keepalived()
 
         assert (served, ours.fileno() < 0, worker.nr_conns) == (([idle], False, 1) if asked else ([], True, 0))
+
+
+@pytest.fixture
+def staying(tmp_path: Path) -> Iterator[wire.Address]:
+    (tmp_path / "staying.py").write_text(STAYING)
+    address = ("127.0.0.1", free_port())
+    words = ("--worker-class", "staying.Worker", "--threads", str(THREADS), "--bind", "{}:{}".format(*address))
+    words = (*words, "--keep-alive", "600", "--graceful-timeout", "1", "--no-control-socket", "staying:app")
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT / 'apps'}"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *words], env=environ, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            until(lambda: listens(address))
+            yield address
+        finally:
+            process.terminate()
+
+
+def answer(sock: socket.socket) -> int:
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    return int(wire.read_until(sock, HEAD_END).partition(HEAD_END)[2] or sock.recv(9))
+
+
+def test_a_thread_stays_with_a_connection_that_asks_often(staying: wire.Address) -> None:
+    with wire.connection(staying) as sock:
+        first, *others = [answer(sock) for _ in range(20)]
+
+    assert set(others) == {first + 1}
+
+
+def test_a_thread_leaves_its_connection_for_those_that_wait_for_one(staying: wire.Address) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(wire.connection(staying)) for _ in range(3 * THREADS)]
+
+        assert all(answer(each) for _ in range(3) for each in connections)

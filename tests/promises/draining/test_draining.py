@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.ports import free_port
 from tests.contract import ROOT
 from tests.waiting import until
 from tests.wire import connection, headers, read_all, read_until, request, statuses
@@ -41,8 +42,7 @@ ANSWERED_SECONDS = 35  # longer than any request may take
 
 class Replica:
     def __init__(self, service: str, workers: int, mends: bool, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         apps = ROOT / "apps"
         environ = {**os.environ, "WEB_CONCURRENCY": str(workers), "SERVICE": service, "REPLICA": service}
         environ |= {"PYTHONPATH": f"{apps}:{apps / service}"}
