@@ -41,7 +41,7 @@ def build(root: Path, venv: Path, *locks: Path) -> None:
     """A venv with what lock files name; .run/venv, which others run from, stays as it is."""
     ponte = door(root)
     rmtree(venv, ignore_errors=True)
-    options = ("--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet")
+    options = ("--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check", "--quiet")
     try:
         ponte["quiet"]([sys.executable, "-m", "venv", "--without-pip", str(venv)], "venv")
         for lock in locks:

@@ -19,14 +19,14 @@ GONE = ("exited", "dead", "restarting", "removing")
 ASK = """
 import http.client, json, sys
 def get(path):
-    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=2.5)
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=float(sys.argv[2]))
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read(65536).decode("latin-1")
     except (OSError, http.client.HTTPException) as error:
         return 0, str(error)
-print(json.dumps({path: get(path) for path in sys.argv[2:]}))
+print(json.dumps({path: get(path) for path in sys.argv[3:]}))
 """
 
 
@@ -85,7 +85,7 @@ def watch(docker: Docker, containers: Iterable[Container], seconds: float) -> No
 
 
 def try_out(docker: Docker, each: Container, release: str) -> None:
-    answers = asked(docker, each, *smoke.PATHS)
+    answers = asked(docker, each, smoke.PAGE_SECONDS, *smoke.PATHS)
     if why := smoke.wrong(answers, each.service, release):
         raise failed(docker, each, why)
 
@@ -94,15 +94,15 @@ def why_not(docker: Docker, each: Container) -> str:
     """Empty when an app is ready."""
     if not each.app:
         return "its health check fails"
-    status, body = asked(docker, each, smoke.READY)[smoke.READY]
+    status, body = asked(docker, each, smoke.ANSWER_SECONDS, smoke.READY)[smoke.READY]
     if status == 200:
         return ""
     detail = smoke.said(body).get("detail") or body.decode(errors="replace")
     return f"/readyz says {status}, {detail}" if status else detail
 
 
-def asked(docker: Docker, each: Container, *paths: str) -> smoke.Answers:
-    argv = ("docker", "exec", each.id, "python", "-I", "-S", "-c", ASK, str(each.port), *paths)
+def asked(docker: Docker, each: Container, seconds: float, *paths: str) -> smoke.Answers:
+    argv = ("docker", "exec", each.id, "python", "-I", "-S", "-c", ASK, str(each.port), str(seconds), *paths)
     answer = docker.ask(*argv, check=False)
     if not answer:
         return dict.fromkeys(paths, (0, b"nobody answers"))

@@ -24,7 +24,7 @@ def test_who_answers_as_it_should_is_let_in():
         ({"ready": (503, b"")}, "answers /readyz with 503"),
         ({"ready": (404, b"")}, "answers /readyz with 404"),
         ({"who": (500, b"")}, "answers / with 500"),
-        ({"who": (0, b"refused")}, "answers / with 0"),
+        ({"who": (0, b"timed out")}, "does not answer / (timed out)"),
         ({"who": (200, b'{"app": "flask", "release": "v1"}')}, "says that it is flask of release v1, not flask of v2"),
         ({"who": (200, b'{"app": "django", "release": "v2"}')}, "says that it is django of release v2"),
         ({"who": (404, b"")}, "says that it is None"),
