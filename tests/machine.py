@@ -38,6 +38,7 @@ class Machine:
         self.unready: set[str] = set()  # releases, or names, that do not get ready
         self.breaking: set[str] = set()  # that are ready once and then not
         self.rude: set[str] = set()  # that do not answer as they should
+        self.collected = ""  # of which tree the static files are
 
     def step(self) -> None:
         self.steps += 1
@@ -160,7 +161,7 @@ class Commands:
         monkeypatch.setattr(change.launcher, "server", lambda settings, service: "s")
         monkeypatch.setattr(change.releases, "equip", lambda *_: None)
         monkeypatch.setattr(deploying.django, "migrate", lambda *_: None)
-        monkeypatch.setattr(deploying.django, "collect", lambda *_: None)
+        monkeypatch.setattr(deploying.django, "collect", lambda tree, *_: setattr(machine, "collected", tree))
         monkeypatch.setattr(Console, "__call__", lambda self, text: None)
 
     def program(self, member: Member, *_) -> str:

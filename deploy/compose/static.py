@@ -6,21 +6,18 @@ from deploy.compose.docker import Docker
 from deploy.errors import with_log
 
 OPTIONS = ("--rm", "--interactive", "--network=none", "--read-only", "--cap-drop=ALL", "--tmpfs=/tmp")
-WHERE = {"STATIC_ROOT": "/tmp/static/django", "PYTHONPATH": "/srv/apps:/srv/apps/django"}
-COLLECT = """
-python manage.py collectstatic --noinput --verbosity 0 >&2
+PACK = """
+cp -r /srv/static /tmp/static
 python - /tmp/static >&2
 tar -c -C /tmp/static .
 """
 
 
 def collected(docker: Docker, image: str) -> bytes:
-    """A tar of /static/, with the compressed forms beside the files."""
-    environment = [word for name, value in WHERE.items() for word in ("--env", f"{name}={value}")]
-    words = ("--workdir=/srv/apps/django", "--entrypoint=bash", image, "-euc", COLLECT)
+    """A tar of /static/ as the image has it, with the compressed forms beside the files."""
+    argv = ["docker", "run", *OPTIONS, "--entrypoint=bash", image, "-euc", PACK]
     precompress = (docker.settings.root / "nginx" / "precompress.py").read_bytes()
-    argv = ["docker", "run", *OPTIONS, *environment, *words]
     done = subprocess.run(argv, env=docker.environment, input=precompress, capture_output=True)
     if done.returncode:
-        raise with_log("collectstatic failed", "collectstatic", done.stderr.decode(errors="replace").splitlines())
+        raise with_log("packing static files failed", "static", done.stderr.decode(errors="replace").splitlines())
     return done.stdout

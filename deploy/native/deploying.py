@@ -15,7 +15,7 @@ from deploy.native.change import Change
 from deploy.native.record import Member
 from deploy.release import SETTLE_SECONDS, Release, Standing, go_back, of_checkout, refuse, serving
 from deploy.settings import Settings
-from deploy.variables import SERVICES
+from deploy.variables import DJANGO, SERVICES
 
 Targets = Mapping[str, Release]
 
@@ -37,7 +37,7 @@ class Deploying:
         try:
             releases.take(release.tree, self.checkout, self.layout)
             self.change.check(release, self.record.counts)
-            self.prepare(release)
+            self.prepare(release, targets)
         except Failure as error:
             releases.forget_others(self.record, self.layout)
             refuse(error, f"nothing was changed, release {self.serving(targets)} serves")
@@ -54,6 +54,7 @@ class Deploying:
         for release in targets.values():
             self.change.check(release, self.record.counts)
         self.settle_others(targets)
+        self.collect(targets)
         self.switch(targets, "rolling")
 
     def settle_others(self, targets: Targets) -> None:
@@ -61,13 +62,18 @@ class Deploying:
         if self.change.unsettled():
             self.change.converge(name for name in SERVICES if name not in targets)
 
-    def prepare(self, release: Release) -> None:
+    def prepare(self, release: Release, targets: Targets) -> None:
         """Packages, migrations, static files: nothing of it is seen by what runs."""
         settings, layout = self.change.settings, self.layout
         releases.equip(release.tree, settings, layout, self.say)
         with self.say.progress("migrating the database, collecting static files"):
             django.migrate(release.tree, settings, layout, self.change.keeper)
-            django.collect(release.tree, settings, layout, self.change.keeper)
+            self.collect(targets)
+
+    def collect(self, targets: Targets) -> None:
+        """Also on the way back: Django reads from them by which names the files of its own release go."""
+        for tree in {each.tree for name, each in targets.items() if name in DJANGO}:
+            django.collect(tree, self.change.settings, self.layout, self.change.keeper)
 
     def switch(self, targets: Targets, strategy: str) -> None:
         self.record.toward = dict(targets)
@@ -123,6 +129,7 @@ class Deploying:
         def undo() -> None:
             self.change.shrink([each for each in self.newest if each.name in self.record.members])
             self.change.converge(targets)
+            self.collect({name: self.record.releases[name].now for name in targets})
 
         go_back(error, undo, self.serving(targets), self.say)
 

@@ -18,7 +18,6 @@ from deploy.settings import Settings
 from deploy.words import READ, last_words
 
 READY_SECONDS = 60
-ANSWER_SECONDS = 2.5  # /readyz decides within 2 s
 STOP_SECONDS = 45  # above GRACEFUL_TIMEOUT, the rung below it on the ladder
 Programs = dict[str, Info]
 CRASHED = ("BACKOFF", "EXITED", "FATAL")
@@ -49,6 +48,7 @@ def environment(member: Member, settings: Settings, layout: Layout) -> dict[str,
         "RELEASE": member.runs.release,
         "DATABASE_URL_FILE": str(layout.secrets / "database_url"),
         "SECRET_KEY_FILE": str(secret_key),
+        "STATIC_ROOT": str(layout.static / "django"),
         "PROMETHEUS_MULTIPROC_DIR": str(layout.run / "metrics" / member.name),
     }
 
@@ -92,7 +92,7 @@ def watch(members: Iterable[Member], seconds: float, keeper: Keeping, layout: La
 
 
 def try_out(member: Member, layout: Layout) -> None:
-    answers = {path: get(member.port, path) for path in smoke.PATHS}
+    answers = {path: get(member.port, path, smoke.PAGE_SECONDS) for path in smoke.PATHS}
     if why := smoke.wrong(answers, member.service, member.runs.release):
         raise failed(member.name, why, layout)
 
@@ -107,9 +107,9 @@ def why_not(member: Member) -> str:
     return "" if status == 200 else detail(status, body)
 
 
-def get(port: int, path: str) -> tuple[int, bytes]:
+def get(port: int, path: str, seconds: float = smoke.ANSWER_SECONDS) -> tuple[int, bytes]:
     """(0, reason) when nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()

@@ -21,7 +21,7 @@ from deploy.systemd import ports, units
 from deploy.systemd.layout import Installed
 
 # What units/ponte-SERVICE@.service says itself: where things are, and secrets, which no file here may hold.
-IN_THE_UNIT = ("PYTHONPATH", "DATABASE_URL_FILE", "SECRET_KEY_FILE", "PROMETHEUS_MULTIPROC_DIR")
+IN_THE_UNIT = ("PYTHONPATH", "DATABASE_URL_FILE", "SECRET_KEY_FILE", "STATIC_ROOT", "PROMETHEUS_MULTIPROC_DIR")
 ASKED = ("Id", "ActiveState", "MainPID", "ExecMainStartTimestampMonotonic")
 STATES = {  # systemd's word -> supervisor's, which the controller speaks
     "active": "RUNNING",

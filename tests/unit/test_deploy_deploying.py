@@ -58,6 +58,28 @@ def test_rolling_back_twice_returns(ponte: Commands, strategy: str):
     assert ponte.serving() == {second}
 
 
+def test_static_files_are_those_of_the_release_that_serves(ponte: Commands):
+    second = ponte.release()
+    ponte.deploying().deploy(SERVICES, "rolling")
+    assert ponte.machine.collected == second.tree
+
+    ponte.deploying().rollback(SERVICES)
+    assert ponte.machine.collected == ponte.first.tree
+
+    ponte.release("third")
+    ponte.machine.breaking = {"fastapi"}
+    with pytest.raises(Answer):
+        ponte.deploying().deploy(SERVICES, "rolling")
+    assert ponte.machine.collected == ponte.first.tree
+
+
+def test_a_release_without_django_leaves_its_static_files_alone(ponte: Commands):
+    ponte.release()
+    ponte.deploying().deploy(("flask",), "rolling")
+
+    assert ponte.machine.collected == ""
+
+
 def test_the_tree_that_runs_is_not_released_again(ponte: Commands):
     ponte.deploying().deploy(SERVICES, "rolling")
 
