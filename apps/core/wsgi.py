@@ -4,15 +4,17 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from core import logs, metrics, params, stopping, work
-from core.errors import JSON_TYPE, not_allowed
+from core.errors import JSON_TYPE, Problem, not_allowed
 from core.forwarded import Trust, id_of
 from core.replica import Replica
 
 App = Callable[..., Iterable[bytes]]
-Headers = list[tuple[str, str]]
+Header = tuple[str, str]
+Headers = list[Header]
 
 
 class Middleware:
@@ -94,13 +96,21 @@ def key(header: str) -> str:
 
 def metrics_page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        problem = not_allowed(("GET",))
-        body = json.dumps(problem.body).encode()
-        start_response("405 Method Not Allowed", [("Content-Type", JSON_TYPE), *problem.headers.items()])
-        return [body]
-    page = metrics.page()
-    start_response("200 OK", [("Content-Type", metrics.CONTENT_TYPE), ("Content-Length", str(len(page)))])
-    return [page]
+        return answer_problem(start_response, not_allowed(("GET",)))
+    return answer(start_response, 200, metrics.CONTENT_TYPE, metrics.page())
+
+
+def answer(
+    start_response: Callable[..., Any], status: int, content_type: str, body: bytes, headers: Iterable[Header] = ()
+) -> Iterable[bytes]:
+    pairs = [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers]
+    start_response(f"{status} {HTTPStatus(status).phrase}", pairs)
+    return [body]
+
+
+def answer_problem(start_response: Callable[..., Any], problem: Problem) -> Iterable[bytes]:
+    body = json.dumps(problem.body).encode()
+    return answer(start_response, problem.status, JSON_TYPE, body, problem.headers.items())
 
 
 def query(environ: dict[str, Any]) -> params.Query:

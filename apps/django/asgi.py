@@ -11,6 +11,6 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()
 
 from ponte.router import Router  # noqa: E402
-from ponte.settings import replica  # noqa: E402
+from ponte.stack import replica  # noqa: E402
 
 app = Middleware(Router(django), replica)

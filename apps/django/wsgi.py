@@ -10,6 +10,6 @@ from django.core.wsgi import get_wsgi_application
 
 django = get_wsgi_application()
 
-from ponte.settings import replica  # noqa: E402
+from ponte.stack import replica  # noqa: E402
 
 app = Middleware(django, replica)

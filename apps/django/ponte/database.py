@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from core import database
+from core import database, messages
 from core.messages import Operation
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, connections
 
-from ponte.settings import replica
+from ponte.stack import replica
 
 if replica.settings.database_url:
     # (!) Left to the garbage collector, the pool's threads are waited for 5 s each at the exit of Python 3.13.
@@ -35,6 +35,11 @@ class DjangoDatabase:
     def run(self, operation: Operation) -> Any:
         with connected(), connection.cursor() as cursor:
             return database.run(cursor, operation)
+
+
+def ping() -> None:
+    """Raises the 503 of a database that does not answer."""
+    DjangoDatabase().run(messages.ping())
 
 
 class AsyncDjangoDatabase:

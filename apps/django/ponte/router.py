@@ -13,7 +13,7 @@ from core import asgi, events, messages, params, sockets, work
 from core.contract import ROUTES, route
 from core.errors import JSON_TYPE, Problem
 
-from ponte.settings import replica
+from ponte.stack import replica
 from ponte.views import jobs
 from ponte.waiting_asgi import database, feed
 

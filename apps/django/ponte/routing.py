@@ -8,7 +8,7 @@ from typing import Any
 from core.errors import UNEXPECTED, Problem, not_allowed
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from ponte.settings import about
+from ponte.stack import about
 
 logger = logging.getLogger("ponte.app")
 View = Callable[..., Any]

@@ -6,7 +6,7 @@ from django.urls import path
 
 from ponte import views
 from ponte.routing import instant, methods
-from ponte.settings import about
+from ponte.stack import about
 
 # Views that wait do so in a coroutine under ASGI and in a thread under WSGI; the others are the same under both.
 waiting: Any

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ponte.database import DjangoDatabase, connected
 from ponte.models import Item
 from ponte.routing import answer
-from ponte.settings import about, replica
+from ponte.stack import about, replica
 
 database = DjangoDatabase()
 jobs = Jobs(database.run, replica.name)

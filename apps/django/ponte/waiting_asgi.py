@@ -9,7 +9,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
 from ponte.database import AsyncDjangoDatabase
-from ponte.settings import replica
+from ponte.stack import replica
 from ponte.views import query
 
 database = AsyncDjangoDatabase()

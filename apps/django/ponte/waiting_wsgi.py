@@ -7,11 +7,12 @@ from core.feed import PAGE, Feed
 from core.readiness import Readiness
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
-from ponte.settings import replica
+from ponte.database import ping
+from ponte.stack import replica
 from ponte.views import database, query
 
 feed = Feed(replica.settings)
-readiness = Readiness(lambda: database.run(messages.ping()))
+readiness = Readiness(ping)
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
