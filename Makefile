@@ -81,7 +81,7 @@ doctor: ## Say what this machine lacks, each with its mend
 	@./ponte $@ $(MAKEOVERRIDES)
 
 .PHONY: new
-new: ## Write a project of your own beside this one; DIR=../shop APPS=fastapi,django
+new: ## Write a project of your own beside this one; DIR=../shop APPS=fastapi,django ENGINES=
 	@./ponte $@ $(MAKEOVERRIDES)
 
 ##@ Check

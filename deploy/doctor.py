@@ -21,6 +21,7 @@ GIB = 2**30
 NEEDED_MEMORY = 1.2 * GIB  # the default stack at rest, with room
 NEEDED_DISK = 1 * GIB
 NEEDED_FILES = 4096  # two for each connection through the edge
+CHECKED_BY: dict[str, str] = {"swarm": "deploy.swarm.checks"}
 
 
 @dataclass(frozen=True)
@@ -90,20 +91,12 @@ def docker(settings: Settings, say: Console) -> Iterator[Finding]:
                 "install Docker's compose plugin for ENGINE=compose")  # fmt: skip
 
 
-def swarm(settings: Settings, say: Console) -> Iterator[Finding]:
-    if settings.engine != "swarm":
-        return
-    from deploy.swarm import input
-    from deploy.swarm.cluster import Cluster
+def named(settings: Settings, say: Console) -> Iterator[Finding]:
+    """What an engine asks that is only looked at where ENGINE names it."""
+    if settings.engine in CHECKED_BY:
+        from importlib import import_module
 
-    cluster = Cluster(settings, say)
-    input.refuse_no_manager(cluster)
-    nodes = cluster.nodes()
-    yield Finding("ok", f"Swarm: {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}")
-    yield ok_or("note", len(nodes) == 1 or bool(settings.registry), "images for all nodes",
-                "each builds none: REGISTRY= names where they get them")  # fmt: skip
-    yield ok_or("bad", len(nodes) == 1 or input.placed(nodes), "a node for PostgreSQL",
-                f"docker node update --label-add {input.LABEL}=true NODE")  # fmt: skip
+        yield from import_module(CHECKED_BY[settings.engine]).findings(settings, say)
 
 
 def native(settings: Settings, say: Console) -> Iterator[Finding]:
@@ -208,5 +201,5 @@ def dot_env(settings: Settings, say: Console) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    python, engine, docker, swarm, native, servers, ports, memory, disk, open_files, permissions, secrets, dot_env,
+    python, engine, docker, named, native, servers, ports, memory, disk, open_files, permissions, secrets, dot_env,
 )  # fmt: skip

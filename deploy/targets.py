@@ -9,6 +9,7 @@ from deploy.choice import choose, must_run, running
 from deploy.console import Console
 from deploy.engines import ENGINES
 from deploy.errors import impossible
+from deploy.new.choice import ALWAYS, OPTIONAL
 from deploy.settings import Settings
 from deploy.state import alone, used
 from deploy.variables import SERVICES, VARIABLES, Variable, above_zero, number, one_of, replicas, shaped, switch, text
@@ -192,6 +193,7 @@ PATH = Variable("T", "", text, "a test file or folder")
 NEW = (
     Variable("DIR", "", text, "where to, a folder that does not exist yet; its name is the project's"),
     Variable("APPS", "", text, f"applications it begins with, separated by commas: {', '.join(SERVICES)}"),
+    Variable("ENGINES", "", text, f"which go along beside {' and '.join(ALWAYS)}: {', '.join(OPTIONAL)}; default all"),
 )
 
 TARGETS: dict[str, Target] = {
@@ -231,7 +233,7 @@ TARGETS: dict[str, Target] = {
         (DRILL, service(*SERVICES), Variable("RATE", "200", above_zero(ARRIVALS), "requests a second meanwhile")),
     ),
     "new": Target(
-        "Write a project of your own, with the applications you choose.",
+        "Write a project of your own, with the applications and engines you choose.",
         later("new.commands", "new"),
         NEW,
         ("DIR", "APPS"),

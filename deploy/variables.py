@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 SERVICES = ("flask", "django", "django-asgi", "fastapi")
-DJANGO = ("django", "django-asgi")  # one project: its release has the migrations and the static files
+DJANGO: tuple[str, ...] = ("django", "django-asgi")  # one project: its release has the migrations and the static files
 ENGINES = ("auto", "compose", "native", "swarm", "systemd")
 STAGES = ("local", "production")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -165,7 +165,7 @@ STACK = (
     Variable("CONNECTION_LIMIT", "0", limit, "requests of one client under way"),
     Variable("LIMIT_EXEMPT", "", networks, "clients that are never counted"),
     Variable("AUTH_USERS_FILE", "", text, "names and passwords for reports and Locust"),
-    Variable("REGISTRY", "", registry, "where the nodes of a Swarm get the images from"),
+    Variable("REGISTRY", "", registry, "where images are put, for other machines"),
     Variable("CA_BUNDLE", "", text, "certificates pip trusts while images are built"),
     Variable("NGINX_BIN", "", text, "the nginx to run natively"),
     Variable("PG_BIN", "", text, "folder of the PostgreSQL programs to run natively"),

@@ -1,6 +1,7 @@
 """The engines by name, and the choice between them."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from deploy.console import Console
 from deploy.engines.base import Engine, Replica
@@ -8,35 +9,22 @@ from deploy.settings import Settings
 
 __all__ = ["ENGINES", "Engine", "Replica"]
 
-
-def _compose(settings: Settings, say: Console) -> Engine:
-    from deploy.engines.compose import Compose
-
-    return Compose(settings, say)
+Made = Callable[[Settings, Console], Engine]
 
 
-def _native(settings: Settings, say: Console) -> Engine:
-    from deploy.engines.native import Native
+def later(name: str, of: str) -> Made:
+    """Imported when it is chosen: a command for one engine does not load the other."""
 
-    return Native(settings, say)
+    def made(settings: Settings, say: Console) -> Engine:
+        return getattr(import_module(f"deploy.engines.{name}"), of)(settings, say)
 
-
-def _swarm(settings: Settings, say: Console) -> Engine:
-    from deploy.engines.swarm import Swarm
-
-    return Swarm(settings, say)
+    return made
 
 
-def _systemd(settings: Settings, say: Console) -> Engine:
-    from deploy.engines.systemd import Systemd
-
-    return Systemd(settings, say)
-
-
-# Imported when chosen: a command for one engine does not load the other.
-ENGINES: dict[str, Callable[[Settings, Console], Engine]] = {
-    "compose": _compose,
-    "native": _native,
-    "swarm": _swarm,
-    "systemd": _systemd,
+CLASSES = {
+    "compose": "Compose",
+    "native": "Native",
+    "swarm": "Swarm",
+    "systemd": "Systemd",
 }
+ENGINES: dict[str, Made] = {name: later(name, of) for name, of in CLASSES.items()}

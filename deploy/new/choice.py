@@ -1,4 +1,4 @@
-"""Which services a new project has, and how the others are told apart in a text."""
+"""Which services and engines a new project has, and how the others are told apart in a text."""
 
 import re
 from dataclasses import dataclass
@@ -17,16 +17,24 @@ FRAMEWORKS = (
 TITLES = {"flask": "Flask", "django": "Django", "django-asgi": "Django", "fastapi": "FastAPI"}
 SERVERS = {"flask": "Gunicorn", "django": "Gunicorn", "django-asgi": "Uvicorn", "fastapi": "Uvicorn"}
 ASGI = ("django-asgi", "fastapi")
+ALWAYS = ("compose", "native")  # what its tests run
+OPTIONAL = ("swarm", "systemd", "kubernetes")
+ENGINES = (*ALWAYS, *OPTIONAL)
 
 
 @dataclass(frozen=True)
 class Choice:
     project: str
     services: tuple[str, ...]
+    engines: tuple[str, ...] = ENGINES
 
     @cached_property
     def without(self) -> tuple[str, ...]:
         return tuple(name for name in SERVICES if name not in self.services)
+
+    @cached_property
+    def without_engines(self) -> tuple[str, ...]:
+        return tuple(name for name in OPTIONAL if name not in self.engines)
 
     @property
     def asgi(self) -> tuple[str, ...]:
@@ -42,9 +50,13 @@ class Choice:
         names = [own(name) for name in (*self.without, *FRAMEWORKS)]
         return re.compile("|".join([*names, *(f"(?<![A-Z]){of_service(name)}" for name in self.without)]))
 
+    @cached_property
+    def named(self) -> re.Pattern[str]:
+        return re.compile("|".join([self.pattern.pattern, *map(of_engine, self.without_engines)]))
+
     def names(self, text: str) -> bool:
-        """Whether a text names a service that is left out."""
-        return bool(self.pattern.search(text))
+        """Whether a text names a service or an engine that is left out."""
+        return bool(self.named.search(text))
 
 
 def own(name: str) -> str:
@@ -57,12 +69,27 @@ def of_service(name: str) -> str:
     return rf"{prefix(name)}(?!_ASGI)(?![A-Z])"
 
 
+def of_engine(name: str) -> str:
+    """`swarm` and `deploy/swarm`; not `/locust/swarm`, nor /run/systemd of the machine."""
+    return rf"(?<![\w./-]){name}(?![\w.-])|deploy[./](engines[./])?{name}(?!\w)"
+
+
 def services(value: str) -> tuple[str, ...]:
+    return chosen("APPS", value, SERVICES, "application")
+
+
+def engines(value: str | None) -> tuple[str, ...]:
+    """All where none is named."""
+    named = chosen("ENGINES", value, ENGINES, "engine") if value else ENGINES
+    return tuple(name for name in ENGINES if name in (*ALWAYS, *named))
+
+
+def chosen(word: str, value: str, table: tuple[str, ...], noun: str) -> tuple[str, ...]:
     """In the order of the table, each once."""
     given = {name.strip() for name in value.split(",") if name.strip()}
-    wrong = sorted(given - set(SERVICES))
+    wrong = sorted(given - set(table))
     if wrong:
-        raise Refused(f"APPS={value!r}: {wrong[0]!r} is unknown; choose from {', '.join(SERVICES)}")
+        raise Refused(f"{word}={value!r}: {wrong[0]!r} is unknown; choose from {', '.join(table)}")
     if not given:
-        raise Refused(f"APPS={value!r} names no application; choose from {', '.join(SERVICES)}")
-    return tuple(name for name in SERVICES if name in given)
+        raise Refused(f"{word}={value!r} names no {noun}; choose from {', '.join(table)}")
+    return tuple(name for name in table if name in given)

@@ -18,9 +18,9 @@ KEPT_MIGRATIONS = "apps/django/ stays in part: its migrations make the tables, w
 
 
 def new(settings: Settings, say: Console, words: dict[str, str]) -> None:
-    wanted = Choice(project="", services=choice.services(words["apps"] or ""))
+    services, engines = choice.services(words["apps"] or ""), choice.engines(words["engines"])
     folder = target(settings.root, words["dir"])
-    wanted = Choice(folder.name, wanted.services)
+    wanted = Choice(folder.name, services, engines)
     files = copying.project(settings.root, wanted)
     write(folder, files, settings.root)
     say.answer(f"{folder}: {len(files)} files; {', '.join(wanted.services)} behind nginx, with PostgreSQL")

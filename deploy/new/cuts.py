@@ -99,6 +99,20 @@ def between(first: str, last: str, new: str | Callable[[Choice], str] = "") -> C
     return cut
 
 
+def rows(*beginnings: str) -> Cut:
+    """Every line that begins so."""
+
+    def cut(text: str, choice: Choice) -> str:
+        for each in beginnings:
+            kept = [line for line in text.splitlines(keepends=True) if not line.startswith(each)]
+            if len(kept) == len(text.splitlines()):
+                raise Missed(each)
+            text = "".join(kept)
+        return text
+
+    return cut
+
+
 def when(asked: Callable[[Choice], bool], *cuts: Cut) -> Cut:
     def cut(text: str, choice: Choice) -> str:
         for each in cuts if asked(choice) else ():
@@ -106,6 +120,11 @@ def when(asked: Callable[[Choice], bool], *cuts: Cut) -> Cut:
         return text
 
     return cut
+
+
+def unless(engine: str, *cuts: Cut) -> Cut:
+    """What is said of an engine, where it is left out."""
+    return when(lambda choice: engine in choice.without_engines, *cuts)
 
 
 def examples(text: str, choice: Choice) -> str:

@@ -2,9 +2,10 @@
 
 import json
 import re
+from itertools import chain
 
 from deploy.new.choice import ASGI, FRAMEWORKS, SERVERS, TITLES, Choice
-from deploy.new.cuts import Cut, Missed, between, blocks, documents, examples, lines, say, when, words
+from deploy.new.cuts import Cut, Missed, between, blocks, documents, examples, lines, rows, say, unless, when, words
 from deploy.variables import DJANGO
 
 # ------------------------------------------------------------------------------ files
@@ -25,18 +26,46 @@ LEFT_OUT = (
     "tests/unit/test_new.py",
     "tests/unit/test_new_cuts.py",
     "tests/stack/test_new_project.py",
+    "tests/stack/test_adopting.py",
 )
+LONG = ("tests/stack/test_adopting.py", "tests/stack/test_new_project.py", "tests/unit/test_new.py")  # to .ci/run
 OF_SERVICE = (
     "apps/{name}",
     "nginx/services/{name}.conf",
     "nginx/features/{name}",
     "deploy/kubernetes/base/{name}.yaml",
 )
+OF_ENGINE = {
+    "swarm": (
+        "deploy/swarm",
+        "deploy/engines/swarm.py",
+        "tests/nodes.py",
+        "tests/promises/lost_node",
+        "tests/config/test_swarm.py",
+        "tests/stack/test_swarm.py",
+        "tests/unit/test_deploy_swarm.py",
+    ),
+    "systemd": (
+        "deploy/systemd",
+        "deploy/engines/systemd.py",
+        "tests/promises/systemd",
+        "tests/config/test_systemd.py",
+        "tests/unit/test_deploy_systemd.py",
+    ),
+    "kubernetes": (
+        "deploy/kubernetes",
+        "tests/config/manifests.py",
+        "tests/config/test_kubernetes.py",
+        "tests/config/test_kubernetes_drift.py",
+        "tests/config/test_kubernetes_release.py",
+    ),
+}
 # (!) The tables of the database are Django's migrations, whatever asks for them: these stay without the service, too.
 MIGRATIONS = (
     "apps/django/manage.py",
     "apps/django/ponte/__init__.py",
     "apps/django/ponte/settings.py",
+    "apps/django/ponte/stack.py",
     "apps/django/ponte/models.py",
     "apps/django/ponte/migrations",
     "apps/django/ponte/static",
@@ -48,6 +77,7 @@ APART: dict[str, tuple[tuple[str, ...], ...]] = {
     "tests/unit/test_deploy_tasks.py::test_a_server_that_cannot_stand_there_is_refused_before_any_test": (ANY_WSGI,),
     "tests/unit/test_deploy_servers.py::test_the_doctor_says_what_a_server_needs": (("flask",), ANY_ASGI),
     "tests/unit/test_deploy_deploying.py": (("flask", "fastapi"),),
+    "tests/unit/test_deploy_deploying.py::test_static_files_are_those_of_the_release_that_serves": (DJANGO,),
     "tests/unit/test_oracle_load.py::test_people_get_one_sentence": (("flask", "fastapi"),),
     "tests/unit/test_load_compare.py::test_runs_that_ask_different_questions_are_refused": (
         ("django", "django-asgi", "fastapi"),
@@ -64,7 +94,8 @@ APART: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def stays(path: str, choice: Choice) -> bool:
-    if any(within(path, each) for each in LEFT_OUT):
+    of_engines = chain.from_iterable(OF_ENGINE[name] for name in choice.without_engines)
+    if any(within(path, each) for each in (*LEFT_OUT, *of_engines)):
         return False
     if within(path, "apps/django"):
         return choice.django or any(within(path, each) for each in MIGRATIONS)
@@ -139,21 +170,21 @@ def own_application(choice: Choice) -> str:
     name = next((name for name in ("fastapi", "flask") if name in choice.services), "")
     if not name:
         return ""
-    module = "asgi" if name in ASGI else "wsgi"
+    interface = "asgi" if name in ASGI else "wsgi"
     return f"""## Put your own application in place of one
 
-In `apps/{name}/app.py`, five lines around an application of yours that answers `/healthz` and `/readyz`:
+In `apps/{name}/app.py`, three lines around an application of yours; it is asked for nothing else:
 
 ```python
-from core.{module} import Middleware
+from core.adopted import adopt_{interface}
 from core.replica import Replica
 from yours import app as yours
 
-app = Middleware(yours, Replica.from_env("{name}"))
+app = adopt_{interface}(yours, Replica.from_env("{name}"))
 ```
 
-What it needs goes into `apps/requirements.in`; `apps/requirements.txt` is compiled from it (the first lines of that
-file say how). The edge, the launcher, both engines and the load tests do not change.
+[docs/adopting.md](docs/adopting.md) says the rest: its packages, a Django project, the root of the site. The edge, the launcher,
+both engines and the load tests do not change.
 
 """
 
@@ -176,10 +207,8 @@ RULES: dict[str, tuple[Cut, ...]] = {
     "deploy/variables.py": (
         say('"COMPOSE_PROJECT_NAME", "ponte"', lambda choice: f'"COMPOSE_PROJECT_NAME", "{choice.project}"'),
     ),
-    "apps/django/ponte/settings.py": (
-        say('os.environ.get("DJANGO_SERVICE", "django")', migrations_of),
-        when(without_django, say('ROOT_URLCONF = "ponte.urls"\n', "")),
-    ),
+    "apps/django/ponte/stack.py": (say('os.environ.get("DJANGO_SERVICE", "django")', migrations_of),),
+    "apps/django/ponte/settings.py": (when(without_django, say('ROOT_URLCONF = "ponte.urls"\n', "")),),
     "deploy/tasks.py": (when(without_django, say('"wsgi.py", "asgi.py", "ponte"', '"manage.py", "ponte"')),),
     "deploy/targets.py": (
         between('    "new": Target(', '    "doctor": Target('),
@@ -187,12 +216,20 @@ RULES: dict[str, tuple[Cut, ...]] = {
     ),
     "ponte": (say('"apps/matrix", ', ""), say('    "new": ("tests",),  # ruff\n', "")),
     ".dockerignore": (say("apps/matrix\n", ""),),
-    ".github/dependabot.yml": (say("      - /apps/matrix\n", ""),),
-    ".ci/run": (say("flask django django-asgi fastapi", lambda choice: " ".join(choice.services)),),
+    ".github/dependabot.yml": (rows("      - /apps/matrix"), unless("kubernetes", rows("      - /deploy/kubernetes"))),
+    ".ci/run": (
+        say("flask django django-asgi fastapi", lambda choice: " ".join(choice.services)),
+        *(say(f"{each} ", "") for each in LONG),
+        unless("swarm", say(" tests/promises/lost_node/test_lost_node.py", ""), say(" tests/stack/test_swarm.py", "")),
+        unless("systemd", rows("  tests/promises/systemd/")),
+        unless("kubernetes", rows("  command -v kubectl")),
+    ),
     ".env.example": (
         say("COMPOSE_PROJECT_NAME=ponte", lambda choice: f"COMPOSE_PROJECT_NAME={choice.project}"),
         lines("#{PREFIX}_"),
         say("gunicorn for WSGI (flask, django), uvicorn for ASGI (django-asgi, fastapi)", "gunicorn for WSGI, uvicorn for ASGI"),
+        unless("swarm", rows("#   swarm ", "# `make up ENGINE=swarm`")),
+        unless("systemd", rows("#   systemd ")),
     ),
     "compose.yaml": (
         say("COMPOSE_PROJECT_NAME:-ponte", lambda choice: f"COMPOSE_PROJECT_NAME:-{choice.project}"),
@@ -227,8 +264,46 @@ RULES: dict[str, tuple[Cut, ...]] = {
     "deploy/kubernetes/base/kustomization.yaml": (lines("- {name}.yaml"),),
     "deploy/kubernetes/components/hpa/hpa.yaml": (documents("metadata: {name: {name}}"),),
     "deploy/kubernetes/components/pdb/pdb.yaml": (documents("metadata: {name: {name}}"),),
-    "deploy/README.md": (between("| `new/` |", "| `doctor.py`"),),
-    "pyproject.toml": (between('[[tool.mypy.overrides]]\nmodule = ["bottle"', "[[tool.mypy.overrides]]\n# Its types"),),
+    "deploy/supply/requirements.txt": (say("-c apps/matrix/requirements.txt ", ""),),
+    "deploy/README.md": (
+        between("| `new/` |", "| `doctor.py`"),
+        unless("swarm", rows("| `engines/swarm.py`")),
+        unless("systemd", rows("| `engines/systemd.py`")),
+        unless("kubernetes", rows("| `kubernetes/` |")),
+    ),
+    "deploy/compose/decision.py": (unless("swarm", say(", deploy/swarm/releasing.py", "")),),
+    "deploy/native/keeping.py": (unless("systemd", say(", or systemd (deploy/systemd/)", "")),),
+    "deploy/images/README.md": (
+        unless("kubernetes", between("; `sudo deploy/images/next kubectl`", "\n\nBoth may be run", ".")),
+    ),
+    "docs/adopting.md": (
+        say("`tests/stack/test_adopting.py` does", "A test of Ponte does"),
+        between("## A project", "## What it needs"),
+        unless("kubernetes", say(",deploy/kubernetes", "")),
+    ),
+    "docs/backups.md": (unless("systemd", between("- On a server that systemd keeps", "- A dump that somebody")),),
+    "docs/deploying.md": (
+        unless(
+            "swarm",
+            rows("| several machines with Docker", "| Swarm |", "| the contract, scaling, a rolling", "| a node is lost"),
+        ),
+        unless(
+            "systemd",
+            rows("| one machine without Docker, with root", "| systemd |", "| a release and a rollback", "| units and"),
+        ),
+        unless("kubernetes", rows("| a Kubernetes cluster", "| Kubernetes |", "| manifests and")),
+    ),
+    "docs/edge.md": (unless("systemd", between("On a server that systemd keeps", "### Behind a load balancer")),),
+    "docs/releases.md": (unless("systemd", between(" (on a server kept by systemd", ". A crash")),),
+    "tests/stack/conftest.py": (unless("swarm", say('"test_swarm.py", ', "")),),
+    "tests/promises/README.md": (
+        unless("swarm", rows("| N1 | [`lost_node`]")),
+        unless("systemd", rows("| - | [`systemd`]")),
+    ),
+    "pyproject.toml": (
+        between('[[tool.mypy.overrides]]\nmodule = ["bottle"', "[[tool.mypy.overrides]]\n# Its types"),
+        unless("kubernetes", say(', "kubernetes_validate.*"', "")),
+    ),
     "Makefile": (between(".PHONY: new\n", "##@ Check"), examples),
     "apps/Dockerfile": (
         say("flask, django, django-asgi or fastapi", lambda choice: " or ".join(choice.services)),
@@ -260,6 +335,15 @@ RULES: dict[str, tuple[Cut, ...]] = {
         between("- **A framework** to compare", "- **A server**", ""),
         when(lambda choice: "fastapi" not in choice.services, say("FastAPI's own documentation is at `/fastapi/docs`.\n\n", "")),
         say("python -m serve starlette", "python -m serve bare-asgi"),
+        unless(
+            "swarm",
+            say(
+                "`make up ENGINE=swarm` runs it on [a Docker Swarm](deploy/swarm/README.md), `STAGE=production` [for good]",
+                "`make up STAGE=production` runs it [for good]",
+            ),
+        ),
+        unless("systemd", say(", and [one server](deploy/systemd/README.md) kept by systemd", "")),
+        unless("kubernetes", say(", [Kubernetes](deploy/kubernetes/README.md)", "")),
         examples,
     ),
 }  # fmt: skip

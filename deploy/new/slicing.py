@@ -6,13 +6,13 @@ before; what the rest no longer uses goes too.
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import accumulate, chain, takewhile
 from pathlib import Path
 
-from deploy.new.choice import FRAMEWORKS, Choice
+from deploy.new.choice import ENGINES, FRAMEWORKS, Choice
 from deploy.variables import SERVICES
 
 # What stands beside services in a list of names.
@@ -29,6 +29,8 @@ BESIDE = {
     "bare-asgi",
 }
 WORDS = {*SERVICES, *FRAMEWORKS, *BESIDE, *(each.replace("-", "_").upper() + "_SERVER" for each in SERVICES)}
+# (!) Two sets: a service beside an engine is a record, and no list of names.
+NAMES = (WORDS, {*ENGINES, "auto"})
 DISPLAYS = (ast.Tuple, ast.List, ast.Set)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Apart = Callable[["Module", ast.stmt], bool]
@@ -73,6 +75,12 @@ class Filtering(ast.NodeVisitor):
         for part in chain.from_iterable(each for each in elements if each not in going):
             self.visit(part)
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """`A, B = f("flask"), f("django")` has a place for each: neither can go alone."""
+        unpacked = isinstance(node.targets[0], DISPLAYS) and isinstance(node.value, DISPLAYS)
+        for each in node.value.elts if unpacked else [node.value]:  # type: ignore[attr-defined]
+            self.visit(each)
+
     def cut(self, node: ast.AST, elements: list[Entry], going: list[Entry]) -> None:
         text, where = self.where.text, self.where
         closed = bool(COMMA.match(text, where.end(elements[-1][-1])))  # a comma behind the last one
@@ -98,13 +106,19 @@ def listing(node: ast.AST) -> bool:
     """A list of names, or of records; not a record itself, whose parts need each other."""
     if isinstance(node, ast.Dict):
         keys = [key for key in node.keys if key]
-        return all(map(name, keys)) or all(map(record, node.values)) or all(map(name, node.values))
+        return named(keys) or all(map(record, node.values)) or named(node.values)
     elements = [each for each in getattr(node, "elts", ()) if not isinstance(each, ast.Starred)]
-    return all(map(name, elements)) or (len(elements) > 1 and all(map(record, elements)))
+    return named(elements) or (len(elements) > 1 and all(map(record, elements)))
 
 
-def name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str) and re.sub(r"-\d$", "", node.value) in WORDS
+def named(nodes: Sequence[ast.AST]) -> bool:
+    """Whether all are names, of one kind."""
+    return any(all(name(node) in words for node in nodes) for words in NAMES)
+
+
+def name(node: ast.AST) -> str:
+    text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    return re.sub(r"-\d$", "", text)
 
 
 def record(node: ast.AST) -> bool:

@@ -108,8 +108,8 @@ def test_the_only_node_is_labelled_and_of_several_none_is_chosen():
 
 
 def told(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], **given: str) -> list[str]:
-    monkeypatch.setattr("deploy.swarm.cluster.Cluster", lambda settings, say: Told(answers, **given))
-    return [str(each) for each in doctor.told(doctor.swarm, load({"ENGINE": "swarm", **given}, {}), Console())]
+    monkeypatch.setattr("deploy.swarm.checks.Cluster", lambda settings, say: Told(answers, **given))
+    return [str(each) for each in doctor.told(doctor.named, load({"ENGINE": "swarm", **given}, {}), Console())]
 
 
 def test_the_doctor_says_what_a_swarm_needs(monkeypatch: pytest.MonkeyPatch):

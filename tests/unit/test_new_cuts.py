@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from deploy.new import cuts, slicing
-from deploy.new.choice import Choice
+from deploy.new.choice import ALWAYS, Choice
 
 DJANGO = Choice("shop", ("django",))
 ASGI = Choice("shop", ("django-asgi", "fastapi"))
+KUBERNETES = Choice("shop", ("django",), (*ALWAYS, "kubernetes"))
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,32 @@ def test_one_whose_name_begins_as_anothers_is_told_apart():
     assert ASGI.names("/django/") and not ASGI.names("/django-asgi/") and not ASGI.names("DJANGO_ASGI_SERVER")
 
 
+@pytest.mark.parametrize("text", ["swarm", "docker swarm init", "deploy/swarm", "deploy.engines.swarm", "systemd"])
+def test_an_engine_is_found_by_its_name_and_its_folder(text: str):
+    assert KUBERNETES.names(text) and not DJANGO.names(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["kubernetes", "native", "/locust/swarm", "/run/systemd", "test_swarm.py", "deploy/swarms"]
+)
+def test_what_only_looks_like_an_engine_is_none(text: str):
+    assert not KUBERNETES.names(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('A = ("auto", "native", "swarm", "systemd")', 'A = ("auto", "native")'),
+        ('A = {"native": f, "swarm": g}', 'A = {"native": f}'),
+        ('A = {"swarm": "clean"}', "A = {}"),
+        ('A = (("django", "swarm"), ("django", "native"))', 'A = (("django", "native"),)'),
+        ('A = (("django", "swarm"),)', 'A = (("django", "swarm"),)'),
+    ],
+)
+def test_an_engine_leaves_a_list_and_a_record_of_both_kinds_stays_whole(before: str, after: str):
+    assert slicing.without_elements(before, KUBERNETES) == after
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -40,6 +67,7 @@ def test_one_whose_name_begins_as_anothers_is_told_apart():
         ('A = (("flask", "granian"), ("django", "uwsgi"))', 'A = (("django", "uwsgi"),)'),
         ('A = {\n    "flask": f(1),  # why\n    "é": f(2),\n}', 'A = {\n    "é": f(2),\n}'),
         ('A = ("flask", 3)', 'A = ("flask", 3)'),
+        ('A, B = f("flask"), f("django")', 'A, B = f("flask"), f("django")'),
         ('for name in ("nginx", "flask"): pass', 'for name in ("nginx",): pass'),
     ],
 )
@@ -102,10 +130,18 @@ def test_nothing_goes_where_nothing_is_left_out():
 
 
 @pytest.mark.parametrize("cut", [cuts.lines("#{PREFIX}_"), cuts.blocks("  {name}:\n"), cuts.words("`{PREFIX}_…`"),
-                                 cuts.say("a", "b"), cuts.between("a", "b")])  # fmt: skip
+                                 cuts.say("a", "b"), cuts.between("a", "b"), cuts.rows("a", "b"),
+                                 cuts.unless("swarm", cuts.rows("a"))])  # fmt: skip
 def test_a_cut_that_finds_nothing_says_so(cut: cuts.Cut):
     with pytest.raises(cuts.Missed):
-        cut("nothing of it", DJANGO)
+        cut("nothing of it", KUBERNETES)
+
+
+def test_what_is_said_of_an_engine_stays_with_it():
+    cut = cuts.unless("kubernetes", cuts.rows("| Kubernetes"))
+
+    assert cut("| Swarm |\n| Kubernetes |\n", KUBERNETES) == "| Swarm |\n| Kubernetes |\n"
+    assert cut("| Swarm |\n| Kubernetes |\n", Choice("shop", ("django",), ALWAYS)) == "| Swarm |\n"
 
 
 def test_a_word_leaves_a_list_with_its_separator():
