@@ -8,23 +8,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import rmtree
+from shutil import rmtree, which
 from typing import NoReturn
 
-from deploy import edge
+from deploy import edge, environment
 from deploy.errors import Failure
 from loadtests.errors import Stop
 from loadtests.experiments.progress import progress, say
 from loadtests.report import disk
 from loadtests.report.disk import Unwritable
 from loadtests.report.runs import REPORTS, Runs
+from tests.contract import ROOT
 from tests.matrix import document, page, store
 from tests.matrix.cells import Cell, measured
 from tests.matrix.findings import FAIL
-from tests.matrix.plan import Pair, Words, pairs, parse
+from tests.matrix.plan import SERVERS, Pair, Words, pairs, parse
 
 PAIR_SECONDS = 12  # measured on two cores
 INTERRUPTED = 130
@@ -58,6 +59,7 @@ def conduct(given: Sequence[str]) -> int:
     again = f", {len(matrix.cells)} of them measured already" if matrix.cells else ""
     say(f"{page.TITLE}: {page.counted(len(planned))}{again}; about {minutes(len(left))} min")
     matrix.save()
+    equip({each.server for each in left})
     interrupted = False
     try:
         each_of(left, matrix, nginx)
@@ -80,6 +82,17 @@ def conduct(given: Sequence[str]) -> int:
         print(f"interrupted; {command} goes on from here", file=sys.stderr)
         return INTERRUPTED
     return int(any(each.word == FAIL for each in matrix.cells))
+
+
+def equip(servers: Iterable[str]) -> None:
+    """Those that are compiled, where what they need is there. mod_wsgi, the only one, does not run as root."""
+    for about in map(SERVERS.__getitem__, servers):
+        if not about["installed"] and about["program"] and os.geteuid() and which(about["program"][0]):
+            try:
+                environment.need(ROOT, about["packages"])
+                about["installed"] = True
+            except Failure as error:  # its cells say that it is not installed
+                say(f"  {error}")
 
 
 def minutes(count: int) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from deploy.ports import free_port
 from deploy.variables import VARIABLES
 from deploy.words import last_words
 from loadtests.services import ONE_OF_EACH
@@ -72,7 +73,7 @@ def up(pair: Pair, nginx: Path) -> Iterator[Up]:
 
 @contextmanager
 def started(pair: Pair) -> Iterator[tuple[int, subprocess.Popen[bytes], IO[bytes]]]:
-    port = edge.free_port()
+    port = free_port()
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory(prefix="ponte-matrix-") as counters:
         process = subprocess.Popen(
             command(pair, port), env=environment(pair, counters), cwd=APPS,

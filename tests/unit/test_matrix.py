@@ -1,6 +1,7 @@
 """The matrix: which pairs there are, what is made of a finding, where an interrupted run goes on, what the page says."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from deploy import environment
 from loadtests.errors import Stop
 from loadtests.report import markdown, render
 from tests.contract import APPLICATIONS
 from tests.matrix import boot, document, page, plan, store
+from tests.matrix.__main__ import equip
 from tests.matrix.cells import Cell, refuse
 from tests.matrix.findings import ABSENT, DIFFERS, FAIL, PASS, Found, Reason, judge, worst
 from tests.matrix.plan import SERVERS, Pair, Words, every, pairs, parse
@@ -142,6 +145,22 @@ def test_one_that_is_not_there_is_red_unless_it_needs_a_program_of_its_own(monke
         words.append(cell.word)
 
     assert words == [ABSENT, FAIL]
+
+
+@pytest.mark.parametrize(
+    ("user", "program", "sets"), [(1000, "sh", ["apps/serve/mod_wsgi"]), (1000, "none-such", []), (0, "sh", [])]
+)
+def test_what_is_compiled_is_installed_where_its_program_is_but_not_for_root(
+    monkeypatch: pytest.MonkeyPatch, user: int, program: str, sets: list[str]
+):
+    asked: list[str] = []
+    about = SERVERS["mod_wsgi"] | {"installed": False, "program": [program, "apt install it"]}
+    monkeypatch.setitem(SERVERS, "mod_wsgi", about)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(environment, "need", lambda root, *names: asked.extend(names))
+    equip(["gunicorn", "mod_wsgi"])
+
+    assert (asked, about["installed"]) == (sets, bool(sets))
 
 
 def test_a_promise_that_is_not_kept_is_said_by_the_line_that_holds_it():
