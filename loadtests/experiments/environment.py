@@ -9,10 +9,12 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from deploy import state
 from loadtests.measure.processes import text
 from loadtests.services import SERVICES
 
@@ -99,7 +101,8 @@ def git(*words: str) -> str:
         return ""
 
 
-def running(replicas: list[dict], url: str) -> dict[str, Any]:
+def running(replicas: list[dict], url: str, run: str | None = None) -> dict[str, Any]:
+    """`run` is the folder the stack writes, PONTE_RUN."""
     counts: dict[str, Any] = {}
     for each in replicas:
         if each["service"] in SERVICES:
@@ -107,8 +110,16 @@ def running(replicas: list[dict], url: str) -> dict[str, Any]:
                 each["service"], {"replicas": 0, "server": each["server"], "workers": each["workers"]}
             )
             found["replicas"] += 1
-    engine = "native" if all(each["id"].isdigit() for each in replicas if each["id"]) else "compose"
+    engine = "native" if all(each["id"].isdigit() for each in replicas if each["id"]) else of_containers(run)
     return {"engine": engine, "services": counts, "answers": {name: answer(url, name) for name in counts}}
+
+
+def of_containers(run: str | None) -> str:
+    """As the stack wrote it down; one that `docker compose up` started by itself has written nothing."""
+    with suppress(state.Damaged):
+        if found := state.read(ROOT / (run or os.environ.get("PONTE_RUN") or ".run")):
+            return str(found["engine"])
+    return "compose"
 
 
 def answer(url: str, service: str) -> dict[str, Any]:

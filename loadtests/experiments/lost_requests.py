@@ -314,7 +314,7 @@ def described(stack: Laboratory) -> dict[str, Any]:
         "versions": environment.versions(replicas),
         "commit": environment.commit(),
         "placement": "The client and the stack share every CPU of the machine.",
-        "stack": environment.running(replicas, stack.url),
+        "stack": environment.running(replicas, stack.url, stack.environ["PONTE_RUN"]),
     }
 
 

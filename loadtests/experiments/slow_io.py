@@ -58,7 +58,11 @@ VARIANTS = {
     "fastapi def": Variant("fastapi", "/wait?ms={delay}&how=thread", THREADPOOL),
     "fastapi blocking": Variant("fastapi", "/wait?ms={delay}&how=block", 1),
 }
-PAIRS = (("flask gthread", "fastapi async def"), ("django", "django-asgi"), ("flask gthread", "django-asgi"))
+PAIRS: tuple[tuple[str, str], ...] = (
+    ("flask gthread", "fastapi async def"),
+    ("django", "django-asgi"),
+    ("flask gthread", "django-asgi"),
+)
 
 
 def main(words: Words) -> int:

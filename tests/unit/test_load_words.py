@@ -125,6 +125,16 @@ def test_versions_are_those_of_what_runs():
     assert all(re.fullmatch(r"\d+\.[\d.]+(post\d+)?", found[name]) for name in set(found) - {"postgres"})
 
 
+def test_containers_are_of_the_engine_that_the_stack_wrote_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(environment, "answer", lambda url, name: {})
+    (tmp_path / "state.json").write_text('{"engine": "swarm", "project": "ponte"}')
+    row = {"service": "flask", "id": "ab12", "server": "gunicorn", "workers": 2}
+
+    assert environment.running([row], "", str(tmp_path))["engine"] == "swarm"
+    assert environment.running([row], "", str(tmp_path / "none"))["engine"] == "compose"
+    assert environment.running([row | {"id": "4711"}], "", str(tmp_path))["engine"] == "native"
+
+
 @pytest.mark.parametrize("module", ["__main__", "experiments.throughput", "experiments.scaling", "experiments.slow_io",
                                     "experiments.websockets", "experiments.lost_requests", "compare", "gate"])  # fmt: skip
 def test_what_conducts_a_run_stays_free_of_the_generators_gevent(module: str):
