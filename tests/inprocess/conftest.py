@@ -11,9 +11,9 @@ from tests.inprocess.child import InProcess
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """An application is not asked for what it lacks."""
-    kept = [item for item in items if possible(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    lacking = {item for item in items if not possible(item)}
+    config.hook.pytest_deselected(items=[*lacking])
+    items[:] = [item for item in items if item not in lacking]
 
 
 def possible(item: pytest.Item) -> bool:

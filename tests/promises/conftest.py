@@ -22,8 +22,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS))
     if config.getoption("--engine") != "native":
-        repeated = [item for item in here if "stack" not in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=repeated)
+        repeated = {item for item in here if "stack" not in getattr(item, "fixturenames", ())}
+        config.hook.pytest_deselected(items=[*repeated])
         items[:] = [item for item in items if item not in repeated]
 
 

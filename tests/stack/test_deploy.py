@@ -112,11 +112,11 @@ def test_the_tree_that_runs_is_not_released_again(standing: Shop):
     assert standing.ids() == before
 
 
-def test_a_release_and_its_rollback_lose_no_request(shop: Shop, tmp_path: Path):
+def test_a_release_at_once_and_its_rollback_one_by_one_lose_no_request(shop: Shop, tmp_path: Path):
     before = shop.ids()
     shop.edit("flask/app.py", new="\n# another tree\n")
     with watched(shop.stack, tmp_path, "flask") as seen:
-        answer = shop.stack.ponte("deploy", "SERVICE=flask", "RELEASE=v2")
+        answer = shop.stack.ponte("deploy", "SERVICE=flask", "RELEASE=v2", "STRATEGY=bluegreen")
         assert answer.returncode == 0, answer.stderr
         released, word = shop.ids(), shop.release("flask")
         answer = shop.stack.ponte("rollback", "SERVICE=flask")
@@ -197,7 +197,7 @@ def test_when_the_last_service_fails_the_first_goes_back_as_well(shop: Shop, fau
 
 @pytest.mark.full
 def test_a_release_that_listens_on_the_wrong_port_is_rolled_back(shop: Shop):
-    shop.edit("serve/servers.py", 'bind=f"{launch.host}:{launch.port}"', 'bind=f"{launch.host}:{launch.port + 2000}"')
+    shop.edit("serve/commands.py", "bind=launch.address", 'bind=f"{launch.host}:{launch.port + 2000}"')
     before = shop.ids()
     answer = shop.stack.ponte("deploy", "SERVICE=flask")
 
@@ -250,6 +250,7 @@ def test_a_second_command_waits_for_nobody_and_says_who_is_at_work(shop: Shop):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(480)  # eight releases: in containers, on two busy cores, longer than all else here
 @pytest.mark.parametrize("then", ["up", "deploy", "rollback"])
 def test_a_deploy_killed_at_any_moment_is_put_right_by_the_next_command(shop: Shop, then: str, tmp_path: Path):
     """Every step in turn is in tests/unit/test_deploy_deploying.py; here the real ones are killed at some moments."""

@@ -9,8 +9,8 @@ import pytest
 from loadtests.drills.table import DRILLS
 from tests import engine
 from tests.engine import UP_SECONDS, Stack
+from tests.promises.drills.test_drills import DRILL_SECONDS, RATE
 
-DRILL_SECONDS = 240
 pytestmark = [pytest.mark.full, pytest.mark.own_stack, pytest.mark.timeout(600)]
 
 
@@ -116,7 +116,8 @@ def test_a_drill_sees_what_was_taken_out(stack: Stack, name: str):
     if stack.engine not in drill.engines or (mutation.drill == "fill-disk" and stack.engine == "native"):
         pytest.skip(f"{mutation.drill} is not for {stack.engine}")
     with mutated(stack, mutation) as broken:
-        answer = broken.ponte("drill", f"DRILL={mutation.drill}", "SERVICE=flask", seconds=DRILL_SECONDS)
+        words = (f"DRILL={mutation.drill}", "SERVICE=flask", f"RATE={RATE[stack.engine]}")
+        answer = broken.ponte("drill", *words, seconds=DRILL_SECONDS)
 
     assert answer.returncode == 1, answer.stdout + answer.stderr[-4000:]
     assert f"{mutation.drill} broke its promise" in answer.stderr
