@@ -165,7 +165,7 @@ class Run:
 
     def refuse(self, servers: Iterable[str], error: Stop) -> None:
         """One that does not start keeps no other from being measured, but for the defaults."""
-        if set(servers) & set(self.defaults):
+        if len(self.rounds) == 1 or set(servers) & set(self.defaults):
             raise error
         self.absent += [f"{name} ({error})" for name in servers]
 
@@ -297,14 +297,10 @@ def chosen(word: str, table: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     servers = {name: each for name, each in table["servers"].items() if not each["matrix_only"]}
     if word not in ("", "all", *servers):
         raise Stop(f"SERVER={word!r} is unknown; choose from all, {', '.join(servers)}", 2)
-    defaults = [each["default"] for each in table["services"].values()]
-    named = list(servers) if word == "all" else [word] if word else list(dict.fromkeys(defaults))
-    absent = [name for name in named if not servers[name]["installed"]]
-    if set(absent) == set(named):
-        raise Stop(
-            f"{' and '.join(absent)} is not installed; install {servers[absent[0]]['packages']}/requirements.txt", 3
-        )
-    return [name for name in named if name not in absent], [f"{name} (not installed)" for name in absent]
+    if word != "all":  # `up` installs what is missing, or says what that needs
+        return [word] if word else list(dict.fromkeys(each["default"] for each in table["services"].values())), []
+    absent = [name for name, each in servers.items() if not each["installed"]]
+    return [name for name in servers if name not in absent], [f"{name} (not installed)" for name in absent]
 
 
 def described(stack: Laboratory) -> dict[str, Any]:
