@@ -1,6 +1,6 @@
-"""A Swarm of several nodes on this machine: a Docker daemon in a network namespace each, joined by a bridge.
+"""A Swarm of this machine, or of several nodes on it: a Docker daemon in a network namespace each, joined by a bridge.
 
-Needs root. Everything is named after this process, and gone with the block.
+The latter needs root. Everything is named after this process, and gone with the block.
 """
 
 import os
@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+from tests.engine import unavailable
 from tests.waiting import until
 
 NETWORK = "10.231.7"
@@ -26,6 +27,19 @@ mount -t tmpfs tmpfs /var/run/docker
 exec dockerd --host unix://{folder}/docker.sock --data-root {folder}/data --exec-root {folder}/exec \\
     --pidfile {folder}/pid --insecure-registry {here}:{port}
 """
+
+
+@pytest.fixture(scope="module")
+def swarm_of_one() -> Iterator[None]:
+    """This machine alone: `docker swarm init` where it is in no Swarm, and left afterwards."""
+    if reason := unavailable("compose"):
+        pytest.skip(f"swarm: {reason}")
+    ours = bool(unavailable("swarm"))
+    if ours:
+        subprocess.run(["docker", "swarm", "init", "--advertise-addr", "127.0.0.1"], check=True, capture_output=True)
+    yield
+    if ours:
+        subprocess.run(["docker", "swarm", "leave", "--force"], check=True, capture_output=True)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ OF_ENGINE = {
         "tests/nodes.py",
         "tests/promises/lost_node",
         "tests/config/test_swarm.py",
+        "tests/stack/test_locust.py",
         "tests/stack/test_swarm.py",
         "tests/unit/test_deploy_swarm.py",
     ),
@@ -285,7 +286,7 @@ RULES: dict[str, tuple[Cut, ...]] = {
     "docs/deploying.md": (
         unless(
             "swarm",
-            rows("| several machines with Docker", "| Swarm |", "| the contract, scaling, a rolling", "| a node is lost"),
+            rows("| several machines with Docker", "| Swarm |", "| the contract, scaling, a rolling", "| a node is lost", "| Locust's master"),
         ),
         unless(
             "systemd",

@@ -28,10 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 LAST = ("test_sigterm.py", "test_restart.py", "test_deploy.py", "test_lifecycle.py")
 # They ask the edge, the database, or servers that they start themselves.
 ASIDE = (
-    "test_adopting.py", "test_backup.py", "test_deploy.py", "test_frameworks.py", "test_load_runs.py", "test_lost_requests.py",
-    "test_new_project.py",
-    "test_own_port.py", "test_production.py", "test_replacements.py", "test_servers.py", "test_swarm.py", "test_tls.py",
-    "test_upstream_http2.py",
+    "test_adopting.py", "test_backup.py", "test_deploy.py", "test_frameworks.py", "test_load_runs.py",
+    "test_locust.py", "test_lost_requests.py", "test_new_project.py", "test_own_port.py", "test_production.py",
+    "test_replacements.py", "test_servers.py", "test_swarm.py", "test_tls.py", "test_upstream_http2.py",
 )  # fmt: skip
 OTHERS = any(CHOSEN[name] != service.server for name, service in SERVICES.items())
 

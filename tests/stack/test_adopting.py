@@ -55,7 +55,8 @@ def up(service: str, folder: Path, engine: str) -> Iterator[Stack]:
         pytest.skip(f"{engine}: {reason}")
     follow(service, folder)
     alone = stack_of_its_own(engine)
-    stack = replace(alone, root=folder, environ={**alone.environ, "PONTE_RUN": ".run"})
+    name = f"{alone.environ['COMPOSE_PROJECT_NAME']}-{service}"  # two are up at a time
+    stack = replace(alone, root=folder, environ={**alone.environ, "COMPOSE_PROJECT_NAME": name, "PONTE_RUN": ".run"})
     try:
         started = stack.ponte("up", seconds=UP_SECONDS)
         assert started.returncode == 0, started.stderr[-3000:]

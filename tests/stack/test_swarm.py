@@ -1,17 +1,13 @@
-"""The whole stack on a real Swarm of one node: the contract, scaling, releases and rollbacks under load, as on the other engines.
-
-It starts with `docker swarm init` where this machine is in no Swarm, and leaves it afterwards.
-"""
+"""The whole stack on a real Swarm of one node: the contract, scaling, releases and rollbacks under load, as on the other engines."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from tests.contract import ROOT
-from tests.engine import unavailable
+from tests.nodes import swarm_of_one  # noqa: F401  (a fixture)
 
 SECONDS = 1500
 LAST_CHARACTERS = 6000
@@ -19,27 +15,16 @@ LAST_CHARACTERS = 6000
 ELSEWHERE = (
     "test_backup.py",
     "test_load_runs.py",
+    "test_locust.py",
     "test_lost_requests.py",
     "test_production.py",
     "test_replacements.py",
 )
 
 
-@pytest.fixture(scope="module")
-def swarm() -> Iterator[None]:
-    if reason := unavailable("compose"):
-        pytest.skip(f"swarm: {reason}")
-    ours = bool(unavailable("swarm"))
-    if ours:
-        subprocess.run(["docker", "swarm", "init", "--advertise-addr", "127.0.0.1"], check=True, capture_output=True)
-    yield
-    if ours:
-        subprocess.run(["docker", "swarm", "leave", "--force"], check=True, capture_output=True)
-
-
 @pytest.mark.full
 @pytest.mark.timeout(SECONDS)
-def test_the_stack_keeps_the_contract_and_loses_nothing_on_a_swarm(request: pytest.FixtureRequest, swarm: None):
+def test_the_stack_keeps_the_contract_and_loses_nothing_on_a_swarm(request: pytest.FixtureRequest, swarm_of_one: None):  # noqa: F811
     if request.config.getoption("--engine") == "compose":
         pytest.skip("needs the machine for itself: with the native engine")
     left_out = [f"--ignore=tests/stack/{name}" for name in (*ELSEWHERE, "test_swarm.py")]
