@@ -41,17 +41,21 @@ UNPACK = 'rm -rf "$1.new" && mkdir "$1.new" && tar -x -C "$1.new" && rm -rf "$1"
 SWEEP = 'for each in "$1"/source.*; do [ "$each" = "$2" ] || rm -rf "$each"; done'
 NEWEST = 'ls -d "$1"/source.* 2>/dev/null | tail -n 1'
 PINNED = "grep -h '^ *server .*max_fails' \"$1/conf.d/upstreams.conf\" | grep -v ' resolve '; true"
-# (!) A link that is renamed: while a folder is replaced its files would be 404.
+DISK = "/var/cache/ponte"
+# On disk: the files of a large application would not fit into memory. (!) A link that is renamed: while a folder is replaced
+# its files would be 404. The link is in memory, and so gone with the container, whose image has files of its own.
 STATIC = """
 set -e
-new=$(mktemp -d "$1.XXXXXX")
+new=$(mktemp -d "$2/static.XXXXXX")
+trap 'rm -rf "$new"' EXIT
 cp -r /srv/static/. "$new"
 [ ! -d "$1" ] || cp -r "$1/." "$new"
 tar -x -C "$new"
 chmod 0755 "$new"
 ln -s "$new" "$1-next"
 mv -T "$1-next" "$1"
-for each in "$1".*; do [ "$each" = "$new" ] || rm -rf "$each"; done
+trap - EXIT
+for each in "$2"/static.*; do [ "$each" = "$new" ] || rm -rf "$each"; done
 """
 HAS_STATIC = '[ ! -d "$1" ] || echo "$1"'
 WORKERS = "grep -la '^nginx: worker' /proc/[0-9]*/cmdline 2>/dev/null; true"
@@ -92,7 +96,7 @@ class Edge:
 
     def add_static(self, files: bytes) -> None:
         """A tar of more of Django's files, beside those of the image: their names carry a hash. The next reload serves them."""
-        self.inside(STATIC, f"{RUN}/static", input=files)
+        self.inside(STATIC, f"{RUN}/static", DISK, input=files)
 
     def member(self, each: Container) -> str:
         return f"    server {each.addresses['edge']}:{each.port} max_fails=3 fail_timeout=2s;\n"
@@ -132,7 +136,8 @@ class Edge:
         argv = ["docker", "exec", "-i", self.nginx.id, "sh", "-uc", script, "sh", *words]
         done = subprocess.run(argv, env=self.docker.environment, input=input or b"", capture_output=True)
         if done.returncode and input:
-            raise impossible(f"nginx takes no new configuration: {done.stderr.decode().strip()}")
+            said = done.stderr.decode().strip().partition("\n")[0]
+            raise impossible(f"nginx takes no new files: {said}")
         return done.stdout.decode()
 
 
