@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -44,6 +45,13 @@ def test_up_twice_changes_nothing(stack: Stack):
 
     assert answer.returncode == 0, answer.stderr
     assert ids(stack) == before
+
+
+def test_a_shell_in_a_replica_has_what_manage_py_needs(stack: Stack):
+    with stack.begin("shell", "SERVICE=django", stdin=subprocess.PIPE) as shell:
+        shown, errors = shell.communicate("cd django && python manage.py showmigrations ponte\n", 60)
+
+    assert "[X] 0001" in shown, shown + errors
 
 
 @pytest.mark.parametrize("name", quickly(("fastapi",), SERVICES))
