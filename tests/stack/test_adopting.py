@@ -85,7 +85,7 @@ def test_a_django_project_is_the_site_with_its_styles(pretalx: Stack):
     files = re.findall(r"""(?:href|src)="?(/static/[^"\s>]+)""", page.text)
 
     assert (page.status_code, httpx.get(pretalx.url).status_code) == (200, 200)
-    assert page.headers["x-served-by"].startswith("django/django-")
+    assert page.headers["x-served-by"].startswith("django/")
     assert len(files) > 5
     for each in files:
         answer = httpx.get(f"{pretalx.url}{each}")
@@ -98,7 +98,7 @@ def test_a_person_signs_in_to_the_django_project(pretalx: Stack):
     email, password = "who@example.org", "correct horse battery"
     script = f"DJANGO_SUPERUSER_PASSWORD='{password}' python manage.py createsuperuser --noinput --email {email}\n"
     with pretalx.begin("shell", "SERVICE=django", stdin=subprocess.PIPE) as shell:
-        out, err = shell.communicate(f"cd django 2>/dev/null || cd apps/django; {script}", 60)
+        out, err = shell.communicate(f"cd django && {script}", 60)
     assert "created" in out, out + err
 
     with httpx.Client(base_url=pretalx.tls_url, verify=False, follow_redirects=True) as browser:
@@ -124,7 +124,7 @@ def test_a_fastapi_application_knows_its_prefix(optimade: Stack):
     answer = httpx.get(f"{optimade.url}/fastapi/v1/structures", params={"page_limit": 1})
 
     assert answer.status_code == 200
-    assert answer.headers["x-served-by"].startswith("fastapi/fastapi-")
+    assert answer.headers["x-served-by"].startswith("fastapi/")
     assert len(answer.json()["data"]) == 1
     assert answer.json()["links"]["next"].startswith(f"{optimade.url}/fastapi/v1/structures?")
     assert httpx.get(answer.json()["links"]["next"]).status_code == 200
