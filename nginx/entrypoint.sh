@@ -202,6 +202,9 @@ variables() {
     : "${PONTE_PRIVATE=$(private)}"
     : "${PONTE_MODULES=$(echo "$BUILD" | grep -o -e '--modules-path=[^ ]*' | cut -d = -f 2)}"
     : "${PONTE_SITE=/srv/site}"
+    # What releases have put beside the image's own files, for this container: one of another image has others.
+    added=$PONTE_TEMP/static-$(hostname)
+    [ ! -d "$added" ] || : "${PONTE_STATIC=$added}"
     : "${PONTE_STATIC=/srv/static}"
     : "${PONTE_REPORTS=/srv/reports}"
     NAMES=$(set | sed -n 's/^\(PONTE_[A-Z0-9_]*\)=.*/\1/p')

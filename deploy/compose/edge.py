@@ -1,6 +1,6 @@
 """Gives the running nginx another configuration or other members, without a lost request.
 
-The image's files are read-only, so a changed checkout is unpacked in memory; a restart of the container returns
+The image's files are read-only, so a changed configuration is unpacked in memory; a restart of the container returns
 to the image's. Members are names that nginx looks up. (!) A name answers from before its container
 listens until after it has ended, and a request sent to an address without anybody may be lost: so while replicas
 come and go, those that stay are written down by address.
@@ -42,22 +42,22 @@ SWEEP = 'for each in "$1"/source.*; do [ "$each" = "$2" ] || rm -rf "$each"; don
 NEWEST = 'ls -d "$1"/source.* 2>/dev/null | tail -n 1'
 PINNED = "grep -h '^ *server .*max_fails' \"$1/conf.d/upstreams.conf\" | grep -v ' resolve '; true"
 DISK = "/var/cache/ponte"
-# On disk: the files of a large application would not fit into memory. (!) A link that is renamed: while a folder is replaced
-# its files would be 404. The link is in memory, and so gone with the container, whose image has files of its own.
+# On disk, where nginx/entrypoint.sh finds them also after the container was started anew. (!) A link that is renamed: while a
+# folder is replaced its files would be 404.
 STATIC = """
 set -e
-new=$(mktemp -d "$2/static.XXXXXX")
+link=$1/static-$(hostname)
+new=$(mktemp -d "$1/static.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 cp -r /srv/static/. "$new"
-[ ! -d "$1" ] || cp -r "$1/." "$new"
+[ ! -d "$link" ] || cp -r "$link/." "$new"
 tar -x -C "$new"
 chmod 0755 "$new"
-ln -s "$new" "$1-next"
-mv -T "$1-next" "$1"
+ln -s "$new" "$link-next"
+mv -T "$link-next" "$link"
 trap - EXIT
-for each in "$2"/static.*; do [ "$each" = "$new" ] || rm -rf "$each"; done
+for each in "$1"/static[.-]*; do [ "$each" = "$new" ] || [ "$each" = "$link" ] || rm -rf "$each"; done
 """
-HAS_STATIC = '[ ! -d "$1" ] || echo "$1"'
 WORKERS = "grep -la '^nginx: worker' /proc/[0-9]*/cmdline 2>/dev/null; true"
 # Old workers answer idle keep-alive clients for keepalive_min_timeout; a replica stays until after it.
 DRAIN_SECONDS = 6
@@ -96,7 +96,7 @@ class Edge:
 
     def add_static(self, files: bytes) -> None:
         """A tar of more of Django's files, beside those of the image: their names carry a hash. The next reload serves them."""
-        self.inside(STATIC, f"{RUN}/static", DISK, input=files)
+        self.inside(STATIC, DISK, input=files)
 
     def member(self, each: Container) -> str:
         return f"    server {each.addresses['edge']}:{each.port} max_fails=3 fail_timeout=2s;\n"
@@ -119,8 +119,6 @@ class Edge:
         settings = self.docker.settings
         site = {} if source == IMAGE else {"PONTE_SITE": f"{source}/site"}
         site |= {"PONTE_RELEASE": self.release} if self.release else {}
-        static = self.inside(HAS_STATIC, f"{RUN}/static").strip()
-        site |= {"PONTE_STATIC": static} if static else {}
         ours = {"BIND_ADDRESS": settings.bind_address, "HTTPS_PORT": str(settings.https_port)}
         return site | ours | {"PONTE_SOURCE": source} | {name: settings.given.get(name, "") for name in READ}
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import md5
 from pathlib import Path
 
 import httpx
@@ -232,6 +233,22 @@ def test_a_migration_that_fails_changes_nothing(shop: Shop):
     assert "nothing was changed, release" in said(answer)
     assert "nowhere" in answer.stderr
     assert shop.ids() == before
+
+
+@pytest.mark.full
+def test_static_files_of_a_release_are_there_also_when_nginx_was_started_anew(shop: Shop):
+    style = "body { color: teal }\n"
+    shop.edit("django/ponte/static/ponte/shop.css", new=style)
+    file = f"{shop.stack.url}/static/django/ponte/shop.{md5(style.encode()).hexdigest()[:12]}.css"
+    answer = shop.stack.ponte("deploy", "SERVICE=django")
+    assert answer.returncode == 0, answer.stderr
+    assert shop.http.get(file).text == style
+
+    if shop.stack.engine == "compose":  # elsewhere they lie outside of what is started
+        (row,) = shop.stack.replicas("nginx")
+        subprocess.run(["docker", "restart", row["id"]], check=True, capture_output=True)
+        until(lambda: all(each["ready"] for each in shop.stack.replicas("nginx")), 30)
+        assert shop.http.get(file).text == style
 
 
 @pytest.mark.full
