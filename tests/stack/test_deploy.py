@@ -20,6 +20,7 @@ from tests.oracle import watched
 from tests.waiting import until
 
 pytestmark = [pytest.mark.own_stack, pytest.mark.timeout(240)]
+LONG = pytest.mark.timeout(480)  # eight releases: in containers, on two busy cores, longer than all else here
 ONE_REPLICA = {"DJANGO_REPLICAS": "1", "DJANGO_ASGI_REPLICAS": "1"}
 
 
@@ -145,6 +146,7 @@ def test_a_release_that_does_not_import_changes_nothing(shop: Shop, tmp_path: Pa
 
 
 @pytest.mark.full
+@LONG
 @pytest.mark.parametrize("strategy", ["rolling", "bluegreen"])
 def test_all_services_are_released_and_rolled_back_under_load(shop: Shop, strategy: str, tmp_path: Path):
     shop.edit("core/replica.py", new="\n# another tree\n")
@@ -267,7 +269,7 @@ def test_a_second_command_waits_for_nobody_and_says_who_is_at_work(shop: Shop):
 
 
 @pytest.mark.full
-@pytest.mark.timeout(480)  # eight releases: in containers, on two busy cores, longer than all else here
+@LONG
 @pytest.mark.parametrize("then", ["up", "deploy", "rollback"])
 def test_a_deploy_killed_at_any_moment_is_put_right_by_the_next_command(shop: Shop, then: str, tmp_path: Path):
     """Every step in turn is in tests/unit/test_deploy_deploying.py; here the real ones are killed at some moments."""
