@@ -41,12 +41,10 @@ def build(root: Path, venv: Path, *locks: Path) -> None:
     """A venv with what lock files name; .run/venv, which others run from, stays as it is."""
     ponte = door(root)
     rmtree(venv, ignore_errors=True)
-    options = ("--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check", "--quiet")
     try:
         ponte["quiet"]([sys.executable, "-m", "venv", "--without-pip", str(venv)], "venv")
         for lock in locks:
-            pip = (sys.executable, "-m", "pip", "--python", str(venv), "install", *options, "-r", str(lock))
-            ponte["quiet"](list(pip), "pip")
+            ponte["quiet"]([sys.executable, "-m", "pip", "--python", str(venv), *ponte["INSTALL"], str(lock)], "pip")
     except ponte["Stop"] as stop:
         rmtree(venv, ignore_errors=True)
         raise impossible(str(stop)) from None
